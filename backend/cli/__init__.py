@@ -1,0 +1,39 @@
+"""``moyun``: one module a command, imported only when it is asked for, so that light commands start at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from backend.errors import MoyunError
+
+COMMANDS = {
+    "serve": "serve the chat page",
+    "fetch": "fetch and prepare the model",
+    "generate": "write poems to the terminal or as JSON lines",
+    "chat": "chat in the terminal",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 done, 1 a failure, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="moyun", description="Moyun (墨韵): poems and answers from Chinese poets.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        if name == named:
+            module = import_module(f"backend.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except MoyunError as error:
+        print(f"moyun: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
