@@ -34,12 +34,12 @@ class Line:
 
     ``tones`` has a letter a character: P 平, Z 仄, x either. ``rhyme`` is the letter of the rhyme that the
     last character belongs to ("A", "B", ... in order of appearance), "" where the line does not rhyme. Lines
-    with the same letter rhyme with each other whatever their tones: whether a slot is level or oblique is said
-    by the last letter of ``tones`` (西江月: slots of one letter, some ending in P and some in Z).
+    with the same letter rhyme with each other whatever their tones: whether a slot is level or oblique is
+    said by the last letter of ``tones`` (西江月: slots of one letter, some ending in P and some in Z).
 
-    ``after`` is what is written behind the line when the poem is laid out: one punctuation mark and, where the
-    written line ends, a line break ("。\\n"), or two at the end of a stanza of a ci ("。\\n\\n"); the last
-    line of the poem has its mark alone.
+    ``after`` is what is written behind the line when the poem is laid out: one punctuation mark and, where
+    the written line ends, a line break ("。\\n"), or two at the end of a stanza of a ci ("。\\n\\n"); the
+    last line of the poem has its mark alone.
     """
 
     tones: str
