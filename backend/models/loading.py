@@ -1,0 +1,138 @@
+"""A prepared folder in, a model ready for its first forward out: in 4 bits, or dense where the processor asks for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from backend.errors import LoadingError
+from backend.models.sources import PreparedModel
+
+Weights = Literal["nf4", "bfloat16", "float32"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in eval mode that has not run a forward yet, with its tokenizer."""
+
+    model: Any  # transformers.PreTrainedModel
+    tokenizer: Any  # transformers.PreTrainedTokenizerBase
+    device: str  # "cpu" or "cuda:0"
+    name: str
+    digest: str | None
+    weights: Weights  # what the linear layers hold
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What decides how the weights are held."""
+
+    has_cuda: bool
+    has_avx512_bf16: bool  # bitsandbytes' fast 4-bit kernel needs it on a CPU
+    free_bytes: int  # memory that can be had
+
+
+def load(prepared: PreparedModel, threads: int) -> LoadedModel:
+    """Load the model and its tokenizer.
+
+    Args:
+        prepared: what :func:`backend.models.sources.resolve` returned.
+        threads: of the model on a CPU; 0 takes the physical cores.
+
+    Raises:
+        LoadingError: the files can't be loaded.
+    """
+    silence_kernel_notice()
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    torch.set_num_threads(threads or physical_cores())
+    transformers_logging.disable_progress_bar()
+    processor = this_processor()
+    device = "cuda:0" if processor.has_cuda else "cpu"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(prepared.path, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            prepared.path, local_files_only=True, device_map={"": 0} if processor.has_cuda else None
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise LoadingError(
+            f"{prepared.name} in {prepared.path} can't be loaded ({reason}); delete that folder and start again.",
+            f"{prepared.path} 里的 {prepared.name} 不能加载（{reason}）；请删除该文件夹后重新启动。",
+        ) from error
+    weights = suitable_weights(processor, model.num_parameters())
+    if weights != "nf4":
+        model = model.dequantize(dtype=getattr(torch, weights))
+    log.info(_EXPLANATION[weights], prepared.name, device)
+    return LoadedModel(model.eval(), tokenizer, device, prepared.name, prepared.digest, weights)
+
+
+_EXPLANATION: dict[Weights, str] = {
+    "nf4": "%s is loaded in 4 bits (NF4) on %s. 以 4 位（NF4）加载。",
+    "float32": "%s is loaded in float32 on %s: this CPU lacks AVX-512 BF16, which fast 4-bit products need. "
+    "此 CPU 没有 AVX-512 BF16，4 位运算太慢，改用 float32。",
+    "bfloat16": "%s is loaded in bfloat16 on %s: this CPU lacks AVX-512 BF16, which fast 4-bit products need, and "
+    "the memory doesn't suffice for float32. 此 CPU 没有 AVX-512 BF16，内存又不够 float32，改用 bfloat16。",
+}
+
+
+def suitable_weights(processor: Processor, num_parameters: int) -> Weights:
+    """4 bits where they are fast, else the fastest dense form that leaves a quarter of the free memory."""
+    if processor.has_cuda or processor.has_avx512_bf16:
+        return "nf4"
+    room = processor.free_bytes * 3 // 4
+    if room >= 4 * num_parameters:
+        return "float32"
+    return "bfloat16" if room >= 2 * num_parameters else "nf4"
+
+
+def this_processor() -> Processor:
+    """The processor and memory of this machine."""
+    silence_kernel_notice()
+    import torch
+    from bitsandbytes.functional import has_avx512bf16
+
+    return Processor(torch.cuda.is_available(), bool(has_avx512bf16()), free_memory())
+
+
+def free_memory() -> int:
+    """Bytes of memory that can be had without swapping."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, hyper-threads counted once."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in allowed:
+        try:
+            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
+        except OSError:
+            cores.add(str(cpu))
+    return len(cores) or 1
+
+
+def silence_kernel_notice() -> None:
+    """bitsandbytes says at import that it found no kernel on a hub; this project doesn't use that kernel."""
+    name = "bitsandbytes.backends.cpu.ops"
+    notices = logging.getLogger(name)
+    if not any(isinstance(known, _KernelNotice) for known in notices.filters):
+        notices.addFilter(_KernelNotice())
+
+
+class _KernelNotice(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "gemm_4bit_forward" not in record.getMessage()
