@@ -42,6 +42,9 @@ class Settings(BaseModel):
     max_message_chars: int = Field(20000, ge=1, description="characters of one message at most")
     request_seconds: float = Field(600.0, gt=0, description="wall time of one request at most, seconds")
     cache_bytes: int = Field(512 << 20, ge=0, description="memory for the sessions' keys and values, bytes")
+    fast_prefill: bool = Field(
+        True, description="on a CPU, keep a second copy of the 4-bit codes (0.7 GB for 1.5B) for faster prompts"
+    )
     record: Path | None = Field(None, description="file that gets one JSON line for each finished candidate")
     scripted: Path | None = Field(None, description="answer from this script in the place of a model (tests)")
 
