@@ -234,7 +234,13 @@ def _prepared(store: ModelStore, key: str, dense: _Dense, chosen: Choice, progre
 def _quantize(store: ModelStore, key: str, source: Path, progress: Report) -> None:
     """Quantize in a process of its own, so that its memory is given back, and publish the result."""
     with store.publication(key) as target:
-        command = [sys.executable, "-m", "backend.models.quantizing", str(source.resolve()), str(target.resolve())]
+        command = [
+            sys.executable,
+            "-m",
+            "backend.models.quantizing",
+            str(source.resolve()),
+            str(target.resolve()),
+        ]
         with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 command,
