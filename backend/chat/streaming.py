@@ -1,0 +1,61 @@
+"""From the generator's events to pieces that are worth sending: joined over a moment, and ended by Stop at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+from backend.types import Event, GenerationRequest, TextGenerator, TokenEvent
+
+INTERVAL = 0.04  # seconds between two pieces; a message on the socket for each token would cost more than the token
+
+
+async def stream_pieces(
+    generator: TextGenerator,
+    request: GenerationRequest,
+    stop: asyncio.Event,
+    interval: float = INTERVAL,
+) -> AsyncIterator[Event]:
+    """Events of a request with one candidate, its text joined over ``interval`` seconds.
+
+    Setting ``stop`` closes the generator's stream, which ends the computation within a token; the text that had
+    arrived is still yielded, and no ``Finished`` follows.
+    """
+    loop = asyncio.get_running_loop()
+    pending, due = "", 0.0
+    stopping = asyncio.create_task(stop.wait())
+    async with aclosing(cast("AsyncGenerator[Event, None]", generator.stream(request))) as events:
+        arriving = asyncio.create_task(_next(events))
+        try:
+            while not stop.is_set():
+                timeout = max(0.0, due - loop.time()) if pending else None
+                await asyncio.wait({arriving, stopping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                arrived = arriving.done()
+                event = arriving.result() if arrived and arriving.exception() is None else None
+                if isinstance(event, TokenEvent):
+                    pending += event.text
+                ending = arrived and not isinstance(event, TokenEvent)
+                if pending and (ending or loop.time() >= due):
+                    yield TokenEvent(pending)
+                    pending, due = "", loop.time() + interval
+                if not arrived:
+                    continue
+                if event is None:
+                    arriving.result()  # raises what the generator raised
+                    return
+                if not isinstance(event, TokenEvent):
+                    yield event
+                arriving = asyncio.create_task(_next(events))
+            if pending:
+                yield TokenEvent(pending)
+        finally:
+            stopping.cancel()
+            arriving.cancel()
+            await asyncio.wait({arriving, stopping})
+
+
+async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+    """The next event; None at the end, as a task can't raise StopAsyncIteration."""
+    return await anext(events, None)

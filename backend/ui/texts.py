@@ -1,0 +1,161 @@
+"""Every sentence that the page itself says, in both interface languages."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from backend.chat.conversation import Change, Plan
+from backend.errors import Language
+from backend.types import Finished, Style
+
+_TEXTS: Final[dict[str, dict[Language, str]]] = {
+    "loading": {
+        "zh": "模型正在载入，稍候即可落笔。",
+        "en": "The model is loading; you can write in a moment.",
+    },
+    "busy": {
+        "zh": "上一篇还没写完，这一条没有送出；请等它写完，或先停笔再发。",
+        "en": "The last answer is still being written, so this message was not sent on; wait for it, or press Stop first.",
+    },
+    "trouble": {
+        "zh": "出了意外，这一条没有写成；请再发一次，若仍不行，请看运行窗口里的记录。",
+        "en": "Something went wrong and this message was not answered; send it again, and if that fails see the log.",
+    },
+    "left_out": {
+        "zh": "篇幅所限，最早的 {count} 轮对话不再带入；其余照旧。",
+        "en": "To stay within the context, the first {count} turns are no longer sent along; the rest is.",
+    },
+    "switched": {
+        "zh": "换由{name}执笔，自下一条消息起；对话照旧。",
+        "en": "{name} takes the brush from the next message on; the conversation stays.",
+    },
+    "called": {
+        "zh": "应你所请，换由{name}执笔；对话照旧。",
+        "en": "At your request {name} takes the brush; the conversation stays.",
+    },
+    "queued": {"zh": "前面还有 {count} 位，稍候", "en": "{count} ahead of you"},
+    "poem": {"zh": "诗", "en": "Poem"},
+    "question": {"zh": "问", "en": "Answer"},
+    "voice": {"zh": "以{name}的口吻作答", "en": "in the voice of {name}"},
+    "base": {"zh": "基座模型", "en": "base model"},
+    "adapter": {"zh": "适配器 {id}", "en": "adapter {id}"},
+    "temperature": {"zh": "温度 {value}", "en": "temperature {value}"},
+    "seed": {"zh": "种子 {value}", "en": "seed {value}"},
+    "tokens": {"zh": "{count} 词元", "en": "{count} tokens"},
+    "first": {"zh": "首字 {seconds} 秒", "en": "first after {seconds} s"},
+    "rate": {"zh": "每秒 {rate} 词元", "en": "{rate} tokens/s"},
+    "stopped": {"zh": "已停笔", "en": "stopped"},
+    "failed": {"zh": "未写完", "en": "unfinished"},
+    "length": {"zh": "到篇幅上限而止", "en": "ended at the longest length"},
+    "omitted": {"zh": "未带入前 {count} 轮", "en": "without the first {count} turns"},
+    "command_poem": {"zh": "这一条当作诗题来写", "en": "Take this message as the topic of a poem"},
+    "command_question": {"zh": "这一条当作问题来答", "en": "Take this message as a question"},
+}
+SEPARATOR = " · "
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """The sentence ``key`` with its values filled in."""
+    return _TEXTS[key][language].format(**values)
+
+
+def style_name(style: Style, language: Language) -> str:
+    """A style's name in the interface language."""
+    return style.name.get(language) or style.name.get("zh") or style.id
+
+
+def caption(plan: Plan, language: Language, ahead: int = 0) -> str:
+    """The line over an answer: whether it is a poem or an answer, and of what."""
+    parts = [say(language, plan.intent.kind)]
+    if plan.intent.kind == "poem":
+        assert plan.intent.form is not None
+        parts.append(plan.intent.form.name if language == "zh" else plan.intent.form.english)
+        parts.append(f"《{escape(plan.intent.topic or '')}》")
+    elif plan.style.poet:
+        parts.append(say(language, "voice", name=style_name(plan.style, language)))
+    if ahead:
+        parts.append(say(language, "queued", count=ahead))
+    return SEPARATOR.join(parts)
+
+
+def colophon(plan: Plan, finished: Finished | None, language: Language, ending: str | None = None) -> str:
+    """The small line under an answer: how it was made. ``ending`` is why it broke off, where it did."""
+    adapter = plan.request.adapter
+    parts = [
+        style_name(plan.style, language),
+        say(language, "adapter", id=escape(adapter)) if adapter else say(language, "base"),
+        say(language, "temperature", value=f"{plan.options.temperature:g}"),
+        say(language, "seed", value=plan.seed),
+    ]
+    if finished is not None:
+        usage = finished.usage
+        parts.append(say(language, "tokens", count=usage.completion_tokens))
+        parts.append(say(language, "first", seconds=f"{usage.first_token_seconds:.1f}"))
+        if usage.tokens_per_second:
+            parts.append(say(language, "rate", rate=f"{usage.tokens_per_second:.1f}"))
+        if finished.reason == "length":
+            ending = "length"
+    if ending:
+        parts.append(say(language, ending))
+    if plan.left_out:
+        parts.append(say(language, "omitted", count=plan.left_out))
+    return SEPARATOR.join(parts)
+
+
+def changes(change: Change, labels: dict[str, str]) -> str:
+    """What a change of the sampling settings did, as ``温度 0.7 → 1.2``; empty where nothing changed."""
+    parts = []
+    for name, label in labels.items():
+        before, after = getattr(change.before, name), getattr(change.after, name)
+        if before != after:
+            parts.append(f"{label} {_shown(before)} → {_shown(after)}")
+    return SEPARATOR.join(parts)
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value or "—")
+
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~:$&.-])")
+
+
+def escape(text: str) -> str:
+    """``text`` with every mark that Markdown would read taken literally."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+class Plain:
+    """Keeps the page's Markdown from swallowing words after a colon (``Note:this`` would be read as a directive).
+
+    Fed with the pieces of an answer as they come; code spans and blocks are left as they are.
+    """
+
+    _MARKS = re.compile(r"`+|:+(?=[A-Za-z])")
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._fence = ""  # the run of backticks that opened the code we are in
+
+    def feed(self, piece: str) -> str:
+        """The piece as it can be shown; a colon or a backtick at its end waits for what follows."""
+        text = self._held + piece
+        shown = text.rstrip(":`")
+        self._held = text[len(shown) :]
+        # a run of colons is literal unless a letter follows, so it must be read together with what comes next
+        return self._MARKS.sub(self._literal, shown)
+
+    def flush(self) -> str:
+        """What still waited, at the end of the answer."""
+        rest, self._held = self._held, ""
+        return rest
+
+    def _literal(self, mark: re.Match[str]) -> str:
+        run = mark[0]
+        if run[0] == ":":
+            return run if self._fence else run.replace(":", "\\:")
+        if not self._fence:
+            self._fence = run
+        elif run == self._fence:
+            self._fence = ""
+        return run
