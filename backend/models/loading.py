@@ -1,4 +1,4 @@
-"""A prepared folder in, a model ready for its first forward out: in 4 bits, or dense where the processor asks for it."""
+"""A prepared folder in, a model ready for its first forward out: in 4 bits, or dense where the CPU asks for it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ def quantize(source: Path, target: Path, report: Any) -> None:
     AutoTokenizer.from_pretrained(folder, **where).save_pretrained(target)
 
     report(Progress("reading the weights", "读取权重", unit="tensors"))
-    kind, origin, given, generation = AutoModelForCausalLM, folder, {}, None  # straight from the files
+    kind: Any = AutoModelForCausalLM
+    origin: Path | None = folder  # untied weights stream straight from the files
+    given: dict[str, Any] = {}
+    generation: Any = None
     if is_gguf or AutoConfig.from_pretrained(folder).tie_word_embeddings:
         dense = _read_whole(folder, where)
         kind, origin, generation = type(dense), None, dense.generation_config
