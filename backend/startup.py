@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.errors import AdapterError
-from backend.models.adapters import StyleRegistry
+from backend.models.adapters import StyleRegistry, read_weights
+from backend.models.progress import Bars, Progress
 from backend.settings import Settings
 from backend.types import TextGenerator
 
@@ -20,43 +22,48 @@ class Studio:
     generator: TextGenerator
     styles: StyleRegistry
 
-    @property
-    def alive(self) -> bool:
-        """Whether requests are served."""
-        return bool(getattr(self.generator, "alive", True))
-
     async def close(self) -> None:
         """Cancel everything and free the model."""
         await self.generator.close()
 
 
-def start(settings: Settings) -> Studio:
-    """Load what ``settings`` ask for: fetches and prepares the model where that has not been done.
+def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -> Studio:
+    """Load what ``settings`` ask for; fetches and prepares the model where that has not been done yet.
+
+    Args:
+        note: told in one line, Chinese and English, what is being done; bars are drawn in the terminal besides.
 
     Raises:
         ModelError: the model can't be had.
+        SettingsError: the folder of styles or the script isn't there.
     """
     if settings.scripted is not None:
         from backend.scripted import ScriptedGenerator
 
-        styles = StyleRegistry.discover(settings.adapters, base_name="scripted", base_digest=None, config=None)
+        styles = StyleRegistry.discover(settings.adapters, base_name=None, base_digest=None)
         return Studio(ScriptedGenerator(settings.scripted, settings.record), styles)
 
     from backend.engine.generator import LocalGenerator
-    from backend.models.adapters import read_weights
     from backend.models.loading import load
     from backend.models.sources import resolve
 
-    loaded = load(resolve(settings), settings.threads)
+    with Bars() as bars:
+
+        def report(progress: Progress) -> None:
+            bars(progress)
+            share = f" {progress.done / progress.total:.0%}" if progress.total else ""
+            note(f"{progress.zh}{share} · {progress.en}{share}")
+
+        prepared = resolve(settings, report)
+    note(f"载入 {prepared.name} · Loading {prepared.name}")
+    loaded = load(prepared, settings.threads)
     styles = StyleRegistry.discover(settings.adapters, loaded.name, loaded.digest, loaded.model.config)
     generator = LocalGenerator(loaded, settings)
-    for style in list(styles.styles.values()):
-        if style.adapter is None:
-            continue
+    for style in [style for style in styles.styles.values() if style.adapter is not None]:
         try:
             generator.add_adapter(style.id, read_weights(style)).result()
         except AdapterError as error:
-            styles.reject(style.id, error)
-    for name, error in styles.rejected.items():
-        log.warning("style %s is left out: %s", name, error)
+            log.warning("%s %s", error.en, error.zh)
+            styles.rejected[style.id] = error
+            del styles.styles[style.id]
     return Studio(generator, styles)

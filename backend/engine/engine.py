@@ -18,7 +18,7 @@ from backend.engine.sampling import Rng, sample
 from backend.engine.scheduler import Plan, Scheduler, Segment
 from backend.engine.sequence import Phase, Sequence
 from backend.errors import EngineStoppedError, GenerationError, MemoryLimitError, TimeLimitError
-from backend.types import FinishReason, Finished, Queued
+from backend.types import Finished, FinishReason, Queued
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Engine:
         self.num_steps = 0
         scheduler.on_admit = self._admit
 
-    # --- the step ---------------------------------------------------------------------------------------------------
+    # --- the step
 
     def step(self) -> bool:
         """Advance everybody by one forward; False where there was nothing to do."""
@@ -69,13 +69,11 @@ class Engine:
         """Each computed segment with its logits; segments whose forward fails are ended and left out."""
         try:
             logits = dict(zip(map(id, wanted), self.runner.run(plan, wanted), strict=True))
-        except Exception as error:  # noqa: BLE001: whatever it is, it must end one request and no other
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must end one request and no other
             return self._run_apart(plan, wanted, error)
         return [(segment, logits.get(id(segment))) for segment in plan.segments]
 
-    def _run_apart(
-        self, plan: Plan, wanted: list[Segment], error: Exception
-    ) -> list[tuple[Segment, Tensor | None]]:
+    def _run_apart(self, plan: Plan, wanted: list[Segment], error: Exception) -> list[tuple[Segment, Tensor | None]]:
         """A forward failed: find out whose fault it is by computing every segment alone."""
         if len(plan.segments) == 1:
             self.fail(plan.segments[0].sequence, error)
@@ -107,7 +105,7 @@ class Engine:
         """One sequence's trouble is its own."""
         try:
             act(sequence, *arguments)
-        except Exception as error:  # noqa: BLE001: whatever it is
+        except Exception as error:  # noqa: BLE001 - whatever it is
             self.fail(sequence, error)
 
     def _extend(self, sequence: Sequence, logits: Tensor | None) -> None:
@@ -126,9 +124,7 @@ class Engine:
         if constraint is None:
             return sample(logits, sequence.sampling, sequence.rng, sequence.written)
         vocabulary = constraint.vocabulary
-        seen = np.searchsorted(
-            vocabulary, sequence.written
-        ).tolist()  # all written tokens are in the vocabulary
+        seen = np.searchsorted(vocabulary, sequence.written).tolist()  # all written tokens are in the vocabulary
         mask = torch.from_numpy(constraint.mask()).to(logits.device)
         return int(vocabulary[sample(logits, sequence.sampling, sequence.rng, seen, mask)])
 
@@ -143,7 +139,7 @@ class Engine:
         sequence = segment.sequence
         return segment.completes and not sequence.background and self._forced(sequence) is None
 
-    # --- a sequence's life ------------------------------------------------------------------------------------------
+    # --- a sequence's life
 
     def add(self, sequence: Sequence) -> None:
         """Queue a request's first candidate with its siblings, or a background prefill.

@@ -54,8 +54,8 @@ class LocalGenerator:
         return self._name
 
     @property
-    def alive(self) -> bool:
-        """Whether the model thread still serves."""
+    def running(self) -> bool:
+        """Whether requests are served."""
         return self.worker.alive
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -100,7 +100,7 @@ class LocalGenerator:
         def add(engine: Engine) -> None:
             try:
                 engine.add(first)
-            except Exception as error:  # noqa: BLE001: the reader raises it
+            except Exception as error:  # noqa: BLE001 - the reader raises it
                 mailbox.put(error)
 
         self.worker.submit(add)

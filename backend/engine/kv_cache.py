@@ -81,7 +81,7 @@ class SequenceCache:
             setattr(self, name, store)
 
 
-class BatchCache(Cache):
+class BatchCache(Cache):  # type: ignore[misc]  # transformers is not typed
     """transformers' view of one forward: the rows of the flat batch belong to segments of different sequences.
 
     Args:
@@ -131,9 +131,7 @@ class SessionCaches:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take(
-        self, session: str | None, adapter: str | None, prompt: list[int]
-    ) -> tuple[SequenceCache, int] | None:
+    def take(self, session: str | None, adapter: str | None, prompt: list[int]) -> tuple[SequenceCache, int] | None:
         """Hand out a session's cache and how many of the prompt's first tokens it holds; None where it holds none.
 
         The last token of a prompt is never taken from a cache: its logits are wanted.

@@ -33,7 +33,7 @@ class AdaptedLinear(nn.Module):
 class Norm(nn.Module):
     """RMSNorm in one kernel."""
 
-    def __init__(self, norm: nn.Module) -> None:
+    def __init__(self, norm: Any) -> None:
         super().__init__()
         self.weight, self.eps = norm.weight, norm.variance_epsilon
 
@@ -45,12 +45,15 @@ class Norm(nn.Module):
 class Attention(nn.Module):
     """Self-attention of a flat batch: each segment looks at its own sequence's keys and values."""
 
-    def __init__(self, original: nn.Module, qkv: AdaptedLinear, out: AdaptedLinear) -> None:
+    def __init__(self, original: Any, qkv: AdaptedLinear, out: AdaptedLinear) -> None:
         super().__init__()
         config = original.config
         self.qkv, self.out = qkv, out
-        self.layer, self.head_dim, self.scaling = original.layer_idx, original.head_dim, original.scaling
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.layer: int = original.layer_idx
+        self.head_dim: int = original.head_dim
+        self.scaling: float = original.scaling
+        self.heads: int = config.num_attention_heads
+        self.kv_heads: int = config.num_key_value_heads
         self.q_norm, self.k_norm = getattr(original, "q_norm", None), getattr(original, "k_norm", None)
 
     def forward(
@@ -72,9 +75,7 @@ class Attention(nn.Module):
 
     def _attend(self, queries: Tensor, cache: BatchCache) -> Tensor:
         """(tokens, heads, head_dim) to (tokens, heads * head_dim); the padding rows of a chunk stay zero."""
-        out = torch.zeros(
-            queries.shape[0], self.heads * self.head_dim, dtype=queries.dtype, device=queries.device
-        )
+        out = torch.zeros(queries.shape[0], self.heads * self.head_dim, dtype=queries.dtype, device=queries.device)
         for segment, first, mask in cache.views:
             end = segment.start + segment.num_tokens
             keys = segment.sequence.cache.keys[self.layer, :, :end]
@@ -103,7 +104,8 @@ class Mlp(nn.Module):
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(1, tokens, hidden) to the same."""
         gate, up = self.gate_up(hidden_states[0]).chunk(2, dim=-1)
-        return self.down(self.activation(gate).mul_(up)).unsqueeze(0)
+        y: Tensor = self.down(self.activation(gate).mul_(up))
+        return y.unsqueeze(0)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -112,9 +114,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos[0].unsqueeze(1) + torch.cat((-right, left), dim=-1) * sin[0].unsqueeze(1)
 
 
-def causal_mask(
-    num_tokens: int, end: int, group: int, dtype: torch.dtype, device: torch.device
-) -> Tensor | None:
+def causal_mask(num_tokens: int, end: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor | None:
     """What the last ``num_tokens`` of ``end`` tokens may look at, (group * num_tokens, end); None: everything."""
     if num_tokens == 1:
         return None
@@ -122,14 +122,12 @@ def causal_mask(
     return mask.triu_(end - num_tokens + 1).repeat(group, 1)
 
 
-def fuse_model(model: nn.Module, shape: BatchShape, factory: LinearFactory, table: LoraTable) -> None:
+def fuse_model(model: Any, shape: BatchShape, factory: LinearFactory, table: LoraTable) -> None:
     """Swap every layer's attention, feed-forward part and norms, in place."""
 
-    def adapted(prefix: str, parent: nn.Module, names: list[str]) -> AdaptedLinear:
+    def adapted(prefix: str, parent: Any, names: list[str]) -> AdaptedLinear:
         parts = [getattr(parent, name) for name in names]
-        site = table.site(
-            [f"{prefix}.{name}" for name in names], [p.out_features for p in parts], parts[0].in_features
-        )
+        site = table.site([f"{prefix}.{name}" for name in names], [p.out_features for p in parts], parts[0].in_features)
         linear = factory.fuse(parts)
         for name in names:
             delattr(parent, name)

@@ -7,14 +7,16 @@ A batch has rows (one token each, computed so that a row's result never depends 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import bitsandbytes as bnb
 import bitsandbytes.functional as bnbf
 import torch
 from bitsandbytes.cextension import lib
 from torch import Tensor, nn
+
+from backend.errors import LoadingError
 
 BLOCK = 64  # weights that share one scale in NF4
 ROW_GROUP = 32  # output rows that the packed layout interleaves
@@ -57,10 +59,18 @@ class Nf4Weight:
     in_features: int
 
     @classmethod
-    def of(cls, layer: nn.Module) -> Nf4Weight:
-        """The weight of a ``Linear4bit`` that has not run yet (a run repacks it)."""
+    def of(cls, layer: Any) -> Nf4Weight:
+        """The weight of a ``Linear4bit`` that has not run yet (a run repacks it).
+
+        Raises:
+            LoadingError: it is quantized in another way.
+        """
         state = layer.weight.quant_state
-        assert state.quant_type == "nf4" and state.blocksize == BLOCK
+        if (state.quant_type, state.blocksize) != ("nf4", BLOCK):
+            raise LoadingError(
+                f"The model is quantized as {state.quant_type} in blocks of {state.blocksize}; NF4 in 64 is needed.",
+                f"模型的量化方式是 {state.quant_type}、每块 {state.blocksize}；需要 NF4、每块 64。",
+            )
         absmax = state.absmax
         if state.nested:
             absmax = bnbf.dequantize_blockwise(absmax, state.state2) + state.offset
@@ -98,8 +108,8 @@ class Nf4Weight:
 class PackedLinear(nn.Module):
     """NF4 on a CPU with AVX-512 BF16, through bitsandbytes' kernel, called without its per-call checks.
 
-    Rows go through the 4-bit kernel, whose result for a row doesn't depend on the other rows. Chunks are faster with the
-    matrix unpacked to bfloat16 once a layer (with ``keep_plain``, which costs a second copy of the 4-bit codes).
+    Rows go through the 4-bit kernel, whose result for a row doesn't depend on the other rows. Chunks are faster with
+    the matrix unpacked to bfloat16 once a layer (with ``keep_plain``, which costs a second copy of the 4-bit codes).
     """
 
     def __init__(
@@ -165,7 +175,8 @@ class GpuLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(tokens, in_features) to (tokens, out_features)."""
-        return bnb.matmul_4bit(x, self.codes, quant_state=self.state, bias=self.bias)
+        y: Tensor = bnb.matmul_4bit(x, self.codes, quant_state=self.state, bias=self.bias)
+        return y
 
 
 class DenseLinear(nn.Module):
@@ -193,7 +204,7 @@ class LinearFactory:
         self.keep_plain = keep_plain
         self._scratch = Scratch()
 
-    def fuse(self, layers: list[nn.Module]) -> nn.Module:
+    def fuse(self, layers: list[Any]) -> nn.Module:
         """One layer in the place of several that share an input; the originals' memory is freed with them."""
         bias = None
         if layers[0].bias is not None:
@@ -210,13 +221,10 @@ class LinearFactory:
         return PackedLinear(weight, bias, self.shape, self._scratch, keep)
 
 
-SubHead = Callable[[Tensor], Tensor]
-
-
 class OutputHead:
     """The lm_head, whole or for a part of the vocabulary; a part is packed once and kept while it is in use."""
 
-    def __init__(self, layer: nn.Module, factory: LinearFactory) -> None:
+    def __init__(self, layer: Any, factory: LinearFactory) -> None:
         self._factory = factory
         if hasattr(layer.weight, "quant_state"):
             self._weight: Nf4Weight | DenseLinear = Nf4Weight.of(layer)

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from backend.models.adapters import AdapterWeights
 
 MAX_RANK = 64
-CPU_BLOCK = (
-    8  # rows a product; measured: with 2 to 8 rows a row's float32 sums don't depend on the other rows
-)
+CPU_BLOCK = 8  # rows a product; measured: with 2 to 8 rows a row's float32 sums don't depend on the other rows
 MAX_STACKS = 4  # combinations of adapters kept stacked
 
 Stack = tuple[str, ...]
@@ -63,9 +61,7 @@ class LoraSite:
             if path in weights.matrices:
                 part_a, part_b = weights.matrices[path]
                 a[rows] = part_a.to(device, dtype)
-                b[rows, column : column + size] = (
-                    part_b.to(device, torch.float32).t().mul(weights.scaling).to(dtype)
-                )
+                b[rows, column : column + size] = part_b.to(device, torch.float32).t().mul(weights.scaling).to(dtype)
             column += size
         self.resident[name] = (a, b)
 
@@ -147,9 +143,7 @@ class LoraTable:
         return y
 
     def _add(self, y: Tensor, x: Tensor, a: Tensor, b: Tensor, mask: Tensor | None) -> None:
-        alone = (
-            x.shape[0] == 1
-        )  # one row would take another kernel, with other sums: two equal ones are computed
+        alone = x.shape[0] == 1  # one row would take another kernel, with other sums: two equal ones are computed
         low = (x.expand(2, -1) if alone else x).to(self.dtype) @ a.t()
         if mask is not None:
             low *= mask

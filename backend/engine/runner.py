@@ -70,10 +70,7 @@ class Runner:
             One tensor a wanted segment: (vocabulary,), or (len(constraint.vocabulary),) under a constraint.
         """
         tokens, positions, first_rows = self._flatten(plan)
-        views = [
-            (segment, row, self._mask(segment))
-            for segment, row in zip(plan.segments, first_rows, strict=True)
-        ]
+        views = [(segment, row, self._mask(segment)) for segment, row in zip(plan.segments, first_rows, strict=True)]
         hidden = self._forward(tokens, positions, BatchCache(views))
         last = {id(segment): row + segment.num_tokens - 1 for segment, row, _ in views}
         return self._logits(hidden, [last[id(segment)] for segment in wanted], wanted)
@@ -102,7 +99,7 @@ class Runner:
     def _forward(self, tokens: Tensor, positions: Tensor, cache: BatchCache) -> Tensor:
         """The decoder layers over a flat batch; hidden states (tokens, hidden)."""
         decoder = self.model.model
-        hidden = decoder.embed_tokens(tokens).unsqueeze(0)
+        hidden: Tensor = decoder.embed_tokens(tokens).unsqueeze(0)
         embeddings = decoder.rotary_emb(hidden, positions.unsqueeze(0))
         for layer in decoder.layers:
             hidden = layer(hidden, position_embeddings=embeddings, past_key_values=cache)

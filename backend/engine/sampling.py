@@ -1,7 +1,7 @@
 """From logits to the next token: penalties, constraint, temperature and filters, in float32 for one row at a time.
 
-Each step takes logits or probabilities of shape (vocabulary,) and returns them. A draw takes one uniform number from the
-sequence's own generator and inverts the distribution function, so a seed gives the same text whatever else runs.
+Each step takes logits or probabilities of shape (vocabulary,) and returns them. A draw takes one uniform number from
+the sequence's own generator and inverts the distribution function, so a seed gives the same text whatever else runs.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ class Rng:
         return float(torch.rand((), generator=self._generator, dtype=torch.float64))
 
 
-def sample(
-    logits: Tensor, sampling: Sampling, rng: Rng, seen: Iterable[int] = (), mask: Tensor | None = None
-) -> int:
+def sample(logits: Tensor, sampling: Sampling, rng: Rng, seen: Iterable[int] = (), mask: Tensor | None = None) -> int:
     """Draw a column of ``logits`` (vocabulary,).
 
     Args:

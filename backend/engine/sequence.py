@@ -46,9 +46,7 @@ class Sequence:
     phase: Phase = Phase.WAITING
     num_computed: int = 0
     num_cached: int = 0
-    cache: Any = (
-        None  # backend.engine.kv_cache.SequenceCache; opaque here, so that this module needs no torch
-    )
+    cache: Any = None  # backend.engine.kv_cache.SequenceCache; opaque here, so that this module needs no torch
     rng: Any = None  # backend.engine.sampling.Rng; likewise
     num_chunks: int = 0  # prefill chunks granted so far: what fairness counts
     last_position: int = 0  # the queue position told last

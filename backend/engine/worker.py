@@ -59,7 +59,7 @@ class Worker:
         def run(engine: Engine) -> None:
             try:
                 future.set_result(job(engine))
-            except Exception as error:  # noqa: BLE001: it belongs to whoever asked
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
                 future.set_exception(error)
 
         self._jobs.put(run)
@@ -73,7 +73,7 @@ class Worker:
     def _run(self, make_engine: Callable[[], Engine]) -> None:
         try:
             engine = make_engine()
-        except BaseException as error:  # noqa: BLE001: told to whoever waits for the start
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the start
             self._alive = False
             self._started.set_exception(error)
             return
