@@ -141,14 +141,11 @@ def make_regulated(length: int, num_lines: int) -> Form:
         raise ProsodyError(
             f"There is no regulated form of {num_lines} lines of {length} characters: "
             "lines have 5 or 7, and a poem has 4 or 8 lines, or 10 and more in couplets.",
-            f"近体诗没有 {num_lines} 句、每句 {length} 字的体裁："
-            "每句五字或七字，全诗四句、八句，或十句以上的双数句。",
+            f"近体诗没有 {num_lines} 句、每句 {length} 字的体裁：每句五字或七字，全诗四句、八句，或十句以上的双数句。",
         )
     number, shape = "五七"[length // 7], {4: "绝", 8: "律"}.get(num_lines, "排")
     full = f"{number}言{'排律' if shape == '排' else shape + ('句' if shape == '绝' else '诗')}"
-    english = {"绝": "quatrain", "律": "regulated verse of eight lines", "排": "extended regulated verse"}[
-        shape
-    ]
+    english = {"绝": "quatrain", "律": "regulated verse of eight lines", "排": "extended regulated verse"}[shape]
     sequences = ("aB", "AB", "bA", "BA") if length == 5 else ("BA", "AB", "bA", "aB")
     return Form(
         name=number + shape,
