@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
@@ -204,4 +207,13 @@ def make_engine(loaded: LoadedModel, settings: Settings) -> Engine:
     ends = loaded.model.generation_config.eos_token_id
     end_tokens = frozenset(ends if isinstance(ends, list) else [ends])
     runner.warm_up()
+    return_free_memory()
     return Engine(runner, scheduler, SessionCaches(settings.cache_bytes), end_tokens, Record(settings.record))
+
+
+def return_free_memory() -> None:
+    """Hand freed memory back to the system where the C library can (glibc keeps it otherwise)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

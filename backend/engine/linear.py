@@ -105,6 +105,20 @@ class Nf4Weight:
         )
 
 
+def pack(weight: Nf4Weight, rows: int = 4096) -> tuple[Tensor, Tensor]:
+    """bitsandbytes' layout for its CPU kernel: codes (out, in / 2) interleaved by 32 rows, absmax (in / 64, out) bfloat16.
+
+    Packed some rows at a time: bitsandbytes takes eight bytes of memory a weight for it.
+    """
+    codes, absmax = [], []
+    for first in range(0, weight.out_features, rows):
+        part = weight.rows(torch.arange(first, min(first + rows, weight.out_features)))
+        packed, state = bnbf._convert_weight_packed_for_cpu(part.codes, part.state())
+        codes.append(packed)
+        absmax.append(state.absmax)
+    return torch.cat(codes), torch.cat(absmax, dim=1)
+
+
 class PackedLinear(nn.Module):
     """NF4 on a CPU with AVX-512 BF16, through bitsandbytes' kernel, called without its per-call checks.
 
@@ -120,8 +134,7 @@ class PackedLinear(nn.Module):
         self.batch_shape, self.scratch = shape, scratch
         self.bias = bias
         self.plain = weight if keep_plain else None
-        packed, state = bnbf._convert_weight_packed_for_cpu(weight.codes, weight.state())
-        self.packed, self.absmax = packed, state.absmax
+        self.packed, self.absmax = pack(weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(tokens, in_features) bfloat16 to (tokens, out_features)."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_RANK = 64
 CPU_BLOCK = 8  # rows a product; measured: with 2 to 8 rows a row's float32 sums don't depend on the other rows
-MAX_STACKS = 4  # combinations of adapters kept stacked
+MAX_STACKS = 2  # combinations of adapters kept stacked
 
 Stack = tuple[str, ...]
 
