@@ -14,6 +14,7 @@ COMMANDS = {
     "fetch": "fetch and prepare the model",
     "generate": "write poems to the terminal or as JSON lines",
     "chat": "chat in the terminal",
+    "corpus": "build and search the corpus of Tang and Song poems",
 }
 
 
