@@ -136,12 +136,13 @@ def _without_repeats(poems: Iterable[Poem], report: Report) -> Iterator[Poem]:
 def _name_tunes(poems: list[Poem], report: Report) -> None:
     """Find the ci that the collections have among the shi: a tune's name and one of its shapes."""
     shapes: dict[str, set[tuple[int, ...]]] = {}
+    tunes: dict[str, str] = {}
     for poem in poems:
         if poem.tune:
             shape = tuple(len(line) for line in clauses(poem.text))
-            shapes.setdefault(poem.tune, set()).add(shape)
-            shapes.setdefault(poem.title, set()).add(shape)
-    tunes = {poem.title: poem.tune for poem in poems if poem.tune}
+            for name in {poem.tune, poem.title}:
+                shapes.setdefault(name, set()).add(shape)
+                tunes[name] = poem.tune
     for poem in poems:
         name = poem.title.split(" ")[0]
         shape = tuple(len(line) for line in clauses(poem.text))

@@ -115,11 +115,11 @@ def _matching(database: sqlite3.Connection, wanted: str, filters: list[str], val
         parameters = [match_expression(wanted), *parameters]
     if filters:
         sql += " WHERE " + " AND ".join(filters)
-    for row in database.execute(sql + " ORDER BY poem.id" * (not wanted), parameters):
-        place = _place(row[1], row[6], wanted)
+    rows = database.execute(sql + " ORDER BY poem.id" * (not wanted), parameters)
+    for number, title, author, dynasty, form, tune, text in rows:
+        place = _place(title, text, wanted)
         if place is not None:
-            line, character, verse = place
-            yield Hit(*row, line=line, character=character, verse=verse)
+            yield Hit(number, title, author, dynasty, form, tune, text, *place)
 
 
 def _place(title: str, text: str, wanted: str) -> tuple[int, int, str] | None:
