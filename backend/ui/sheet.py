@@ -30,6 +30,13 @@ async def send_complaint(text: str) -> None:
     await _message(text, "complaint_message").send()
 
 
+def _caption_type(plan: Plan) -> str:
+    """Tells the style sheet what follows: an answer, or a poem with lines of five or of seven characters."""
+    if plan.intent.form is None:
+        return "question_caption_message"
+    return f"poem_{'five' if plan.intent.form.characters == '五言' else 'seven'}_caption_message"
+
+
 class Sheet:
     """Where one answer is written."""
 
@@ -37,7 +44,7 @@ class Sheet:
         self._plan = plan
         self._language: Language = language
         self._plain = Plain()
-        self._caption = _message(caption(plan, language), f"{plan.intent.kind}_caption_message", plan.style.id)
+        self._caption = _message(caption(plan, language), _caption_type(plan), plan.style.id)
         self._answer = _message("", "assistant_message", plan.style.id)
         self.text = ""
 
