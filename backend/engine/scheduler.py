@@ -7,7 +7,7 @@ Rules, in this order:
 3. Prompts are computed in chunks of a fixed size. While anybody writes, one chunk a step, so that the gap between
    their tokens stays short; the prompt that has had the fewest chunks comes first, so that a short prompt overtakes a
    long one. With nobody writing, a step takes several chunks, because the weights are then unpacked only once.
-4. Background prefills run only when there is nothing else to do.
+4. Background prefills run only when there is nothing else to do, one chunk a step, to be out of the way soon.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ class Scheduler:
         if sequence.background:
             self.background.append(sequence)
             return
-        busy = not self._fits(sequence) or bool(self.waiting)
-        if busy and len(self.waiting) >= self.queue:
-            raise QueueFullError(
-                f"{len(self.waiting)} requests are waiting already; try again in a moment.",
-                f"已有 {len(self.waiting)} 个请求在排队，请稍后再试。",
-            )
         self.waiting.append(sequence)
+        if self._num_left_waiting() > self.queue:
+            self.waiting.pop()
+            raise QueueFullError(
+                f"{self.queue} requests are waiting already; try again in a moment.",
+                f"已有 {self.queue} 个请求在排队，请稍后再试。",
+            )
 
     def schedule(self) -> Plan:
         """The next step's plan; admits whoever fits."""
@@ -97,11 +97,12 @@ class Scheduler:
                 self.running.append(sequence)
         rows = [self._segment(s) for s in self.running if s.phase is Phase.DECODE]
         prompts = [s for s in self.running if s.phase is Phase.PREFILL]
+        most = 1 if rows else IDLE_CHUNKS
         if not rows and not prompts and self.background and self._admit(self.background[0]):
-            prompts = [self.background[0]]
+            prompts, most = [self.background[0]], 1
         rows += [self._segment(s) for s in prompts if s.num_pending <= self.few]
         long = [s for s in prompts if s.num_pending > self.few]
-        return Plan(rows, self._chunks(long, 1 if rows else IDLE_CHUNKS))
+        return Plan(rows, self._chunks(long, most))
 
     def start_siblings(self, leader: Sequence) -> list[Sequence]:
         """The leader's prompt is computed: it and its siblings write from now on. Returns all of them."""
@@ -135,8 +136,21 @@ class Scheduler:
         return sequence.phase is Phase.PREFILL
 
     def _fits(self, sequence: Sequence) -> bool:
-        taken = sum(1 + len(running.siblings) for running in self.running)
-        return taken + 1 + len(sequence.siblings) <= self.slots
+        return self._width(self.running) + self._width([sequence]) <= self.slots
+
+    def _num_left_waiting(self) -> int:
+        """Requests that the next step will not admit."""
+        free = self.slots - self._width(self.running)
+        for index, sequence in enumerate(self.waiting):
+            free -= self._width([sequence])
+            if free < 0:
+                return len(self.waiting) - index
+        return 0
+
+    @staticmethod
+    def _width(sequences: list[Sequence]) -> int:
+        """Slots that these and their siblings take."""
+        return sum(1 + len(sequence.siblings) for sequence in sequences)
 
     def _segment(self, sequence: Sequence) -> Segment:
         return Segment(sequence, sequence.num_computed, sequence.num_pending)
