@@ -161,9 +161,7 @@ class ScriptedGenerator:
     async def close(self) -> None:
         """There is nothing to free."""
 
-    def _note(
-        self, request: GenerationRequest, candidate: int, reason: FinishReason, usage: Usage, text: str
-    ) -> None:
+    def _note(self, request: GenerationRequest, candidate: int, reason: FinishReason, usage: Usage, text: str) -> None:
         sampling = request.samplings[candidate]
         self._write(
             {

@@ -112,9 +112,7 @@ class Conversation:
         return Change(before, self.options, tuple(refused))
 
     def _clamped(self, values: Mapping[str, object]) -> tuple[Options, list[RequestError]]:
-        return self.schema.apply(
-            self.options, values, self.styles.keys(), max_new_tokens=self.limits.max_new_tokens
-        )
+        return self.schema.apply(self.options, values, self.styles.keys(), max_new_tokens=self.limits.max_new_tokens)
 
     def plan(self, text: str, *, turn_id: str, command: str | None = None) -> Plan:
         """Decide how ``text`` is answered.
@@ -125,7 +123,9 @@ class Conversation:
         """
         text = text.strip()
         if not text:
-            raise RequestError("The message is empty; write a topic or a question.", "消息是空的；写个题目，或问点什么。")
+            raise RequestError(
+                "The message is empty; write a topic or a question.", "消息是空的；写个题目，或问点什么。"
+            )
         if len(text) > self.limits.max_message_chars:
             raise TooLongError(
                 f"The message has {len(text):,} characters; at most {self.limits.max_message_chars:,} fit. Shorten it.",

@@ -62,6 +62,7 @@ class Intent:
 
 _CHARACTERS: dict[str, Literal["五言", "七言"]] = {"五": "五言", "5": "五言", "七": "七言", "7": "七言"}
 _KINDS: dict[str, Literal["绝句", "律诗", "古诗"]] = {"绝": "绝句", "律": "律诗", "古": "古诗"}
+_PER_LINE = r"[- ](?:character|syllable|word)s?\b(?: (?:regulated verse|lüshi|lushi)\b)?"
 _FORM_WORDS: tuple[tuple[re.Pattern[str], Form | None], ...] = (
     (re.compile(r"([五七57])\s*言?\s*(绝|律|古)(?:句|诗|体诗|风|体)?"), None),  # read from its groups
     (re.compile(r"五言诗?"), Form("五言", "律诗")),
@@ -73,11 +74,11 @@ _FORM_WORDS: tuple[tuple[re.Pattern[str], Form | None], ...] = (
     (re.compile(r"\bqi\s?jue\b", re.I), Form("七言", "绝句")),
     (re.compile(r"\bwu\s?l[üuv]\b", re.I), Form("五言", "律诗")),
     (re.compile(r"\bqi\s?l[üuv]\b", re.I), Form("七言", "律诗")),
-    (re.compile(r"\b(five|5)[- ](?:character|syllable|word)s?[- ](?:quatrain|jueju)", re.I), Form("五言", "绝句")),
-    (re.compile(r"\b(five|5)[- ](?:character|syllable|word)s?(?: (?:regulated|lüshi|lushi))?", re.I), Form("五言", "律诗")),
-    (re.compile(r"\b(?:seven|7)[- ](?:character|syllable|word)s?[- ](?:quatrain|jueju)", re.I), Form("七言", "绝句")),
+    (re.compile(r"\b(?:five|5)" + _PER_LINE + r"[- ](?:quatrain|jueju)", re.I), Form("五言", "绝句")),
+    (re.compile(r"\b(?:five|5)" + _PER_LINE, re.I), Form("五言", "律诗")),
+    (re.compile(r"\b(?:seven|7)" + _PER_LINE + r"[- ](?:quatrain|jueju)", re.I), Form("七言", "绝句")),
     (re.compile(r"\b(?:quatrain|jueju)\b", re.I), Form("七言", "绝句")),
-    (re.compile(r"\b(?:seven|7)[- ](?:character|syllable|word)s?\b|\bregulated verse\b|\bl[üu]shi\b", re.I), DEFAULT_FORM),
+    (re.compile(r"\b(?:seven|7)" + _PER_LINE + r"|\bregulated verse\b|\bl[üu]shi\b", re.I), DEFAULT_FORM),
     (re.compile(r"\bold[- ]style (?:verse|poem)", re.I), Form("五言", "古诗")),
 )
 
@@ -103,18 +104,19 @@ _ORDERED = re.compile(_LEAD + r"(?:写|作|赋|吟|做|创作|来|题|要)(?:上
 _VERB_AND_POEM = re.compile(r"(?:写|作|赋|吟|创作|做|来|题).*(?:诗|绝句|律诗|[五七]\s*言?\s*[绝律古])")
 _TITLED = re.compile(r"以.{1,40}为题")
 _SINGING = re.compile(r"^(?:咏|赋得|题)\S{1,8}$")
-_AGAIN = re.compile(r"(?:再|又|另)(?:写|来|作|赋)?\s*[一1]\s*[首篇]|换一首|\b(?:another (?:one|poem|quatrain)|one more)\b", re.I)
+_AGAIN = re.compile(
+    r"(?:再|又|另)(?:写|来|作|赋)?\s*[一1]\s*[首篇]|换一首|\b(?:another (?:one|poem|quatrain)|one more)\b", re.I
+)
 _CI = re.compile(r"填.{0,6}词|[一1]\s*[首阕].*词$|的词\b|词牌")
 _ENGLISH_POEM = re.compile(r"\b(?:poem|poems|verse|quatrain|jueju|l[üu]shi|poetry)\b", re.I)
 _ENGLISH_WISH = re.compile(
-    r"\b(?:write|compose|give|make|create|want|like|need|please)\b|^(?:a|an|another|one more)\b|\b(?:poem|quatrain|verse) (?:about|on)\b",
+    r"\b(?:write|compose|give|make|create|want|like|need|please)\b|^(?:a|an|another|one more)\b|"
+    r"\b(?:poem|quatrain|verse) (?:about|on)\b",
     re.I,
 )
 
 
-def read_intent(
-    text: str, *, command: str | None = None, poets: Mapping[str, Sequence[str]] | None = None
-) -> Intent:
+def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Sequence[str]] | None = None) -> Intent:
     """Decide what ``text`` asks for.
 
     ``command`` is 诗 or 问 where the writer forced it; ``poets`` maps style ids to the names their poet goes by.
@@ -198,13 +200,15 @@ _TOPIC_SHAPES = tuple(
         r"[“\"「]([^”\"」]+)[”\"」]",
         r"(?:关于|有关|描写|描绘|吟咏|歌颂|赞美|咏|写给|献给|送给)([^，。！？]+?)(?:的?(?:诗|吧|$)|[，。！？])",
         r"(?:首|篇)([^，。！？首篇]+?)的诗",
-        r"\b(?:about|on the theme of|on the topic of|on|for)\s+(.+?)(?:[.,!?]|\bin (?:five|seven|the|classical|chinese)\b|\bas a\b|\bplease\b| poem |$)",
+        r"\b(?:about|on the theme of|on the topic of|on|for)\s+(.+?)"
+        r"(?:[.,!?]|\bin (?:five|seven|the|classical|chinese)\b|\bas a\b|\bplease\b| poem |$)",
     )
 )
 _FILLER = re.compile(
     r"请问?|麻烦|帮忙|帮我|帮|给我|为我|替我|我想要?|我要|你|再|能不能|能否|可以|可否|会不会|吗|么|吧|呢|"
     r"写|作|赋|吟|创作|来|题|要|[一两二三1]?\s*[首篇个]|关于|有关|的?诗歌?$|^诗|诗$|的$|"
-    r"\b(?:please|write|compose|give|make|create|me|a|an|the|another|one more|poems?|verse|chinese|classical|can|could|would|you|i|want|like|need|to|for)\b",
+    r"\b(?:please|write|compose|give|make|create|me|a|an|the|another|one more|poems?|verse|chinese|classical)\b|"
+    r"\b(?:can|could|would|you|i|want|like|need|to|for)\b",
     re.I,
 )
 _EDGES = " \t，。！？、；：,.!?;:·-—～~（）()“”\"'「」"

@@ -107,7 +107,9 @@ _WAITING = """<!doctype html>
 def waiting_page(language: str, progress: str) -> str:
     """What the writer sees while the model is still loading; it looks again by itself."""
     line = (
-        "研墨中……模型载入之后，此页自会打开。" if language == "zh" else "Grinding ink … the page opens when the model is loaded."
+        "研墨中……模型载入之后，此页自会打开。"
+        if language == "zh"
+        else "Grinding ink … the page opens when the model is loaded."
     )
     safe = progress.replace("&", "&amp;").replace("<", "&lt;")
     return _WAITING.format(lang=language, line=line, progress=safe)

@@ -34,7 +34,7 @@ def serve(settings: Settings, config: Path = CONFIG) -> int:
     Raises:
         MoyunError: the configuration, the port or the model can't be had.
     """
-    run = Runtime(settings, load_schema(config), **_timeouts(config))
+    run = Runtime(settings, load_schema(config), _session_timeout(config))
     runtime.install(run)
     with _listening(settings) as listener, tempfile.TemporaryDirectory(prefix="moyun-page-") as folder:
         page.scrub_environment(os.environ)
@@ -48,10 +48,10 @@ def serve(settings: Settings, config: Path = CONFIG) -> int:
     return 1 if run.failure else 0
 
 
-def _timeouts(config: Path) -> dict[str, float]:
+def _session_timeout(config: Path) -> float:
+    """Seconds that a conversation outlives its connection: Chainlit's own setting."""
     with config.open("rb") as file:
-        table = tomllib.load(file)
-    return {"session_timeout": float(table.get("project", {}).get("session_timeout", 900))}
+        return float(tomllib.load(file).get("project", {}).get("session_timeout", 300))
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -67,7 +67,8 @@ def _listening(settings: Settings) -> socket.socket:
         raise SettingsError(
             f"Can't listen on {settings.host} port {settings.port} ({error}); "
             "stop what uses it or choose another with --port or MOYUN_PORT.",
-            f"不能在 {settings.host} 的 {settings.port} 端口监听（{error}）；请停掉占用它的程序，或用 --port 或 MOYUN_PORT 另选一个。",
+            f"不能在 {settings.host} 的 {settings.port} 端口监听（{error}）；"
+            "请停掉占用它的程序，或用 --port 或 MOYUN_PORT 另选一个。",
         ) from error
     return listener
 

@@ -16,7 +16,7 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
     },
     "busy": {
         "zh": "上一篇还没写完，这一条没有送出；请等它写完，或先停笔再发。",
-        "en": "The last answer is still being written, so this message was not sent on; wait for it, or press Stop first.",
+        "en": "The last answer is still being written, so this message was not taken; wait for it or press Stop.",
     },
     "trouble": {
         "zh": "出了意外，这一条没有写成；请再发一次，若仍不行，请看运行窗口里的记录。",
@@ -53,6 +53,7 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
     "command_question": {"zh": "这一条当作问题来答", "en": "Take this message as a question"},
 }
 SEPARATOR = " · "
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def say(language: Language, key: str, **values: object) -> str:
@@ -100,7 +101,7 @@ def colophon(plan: Plan, finished: Finished | None, language: Language, ending: 
         parts.append(say(language, ending))
     if plan.left_out:
         parts.append(say(language, "omitted", count=plan.left_out))
-    return SEPARATOR.join(parts)
+    return f"{NBSP}· ".join(part.replace(" ", NBSP) for part in parts)  # lines break between the parts only
 
 
 def changes(change: Change, labels: dict[str, str]) -> str:

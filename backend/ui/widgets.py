@@ -96,7 +96,10 @@ _STARTERS: dict[Language, tuple[tuple[str, str], ...]] = {
         ("Du Fu · moored on an autumn night", "Du Fu, write a seven-character regulated verse titled “秋夜泊舟”"),
         ("Su Shi · after the rain", "Su Shi, write a quatrain titled “雨后登楼”"),
         ("Ask · what makes a couplet parallel", "What makes two lines of a regulated verse a parallel couplet?"),
-        ("Rewrite · prose into verse", "Rewrite as two lines of Chinese verse: it rained all night, and petals cover the court."),
+        (
+            "Rewrite · prose into verse",
+            "Rewrite as two lines of Chinese verse: it rained all night, and petals cover the court.",
+        ),
     ),
 }
 
