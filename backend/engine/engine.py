@@ -52,6 +52,7 @@ class Engine:
 
     # --- the step
 
+    @torch.inference_mode()
     def step(self) -> bool:
         """Advance everybody by one forward; False where there was nothing to do."""
         self._expire()
