@@ -1,8 +1,8 @@
 """Forms of verse as data: lines of tone classes, rhyme slots and what is written after each line.
 
 One representation for regulated verse (近体诗), old-style verse (古风) and ci tunes (词牌), read by the
-checker, the constraint and the grammar. Regulated forms are made here; ci tunes are in
-:mod:`backend.prosody.ci`; both are found by name in :mod:`backend.prosody.catalog`.
+checker, the constraint and the grammar. Regulated forms are made here; ci tunes by
+``backend.prosody.ci.tunes() -> tuple[Form, ...]``; both are found by name in :mod:`backend.prosody.catalog`.
 
 Rules of regulated verse: four line types of five characters,
 
