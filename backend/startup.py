@@ -43,7 +43,6 @@ def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -
         styles = StyleRegistry.discover(settings.adapters, base_name=None, base_digest=None)
         return Studio(ScriptedGenerator(settings.scripted, settings.record), styles)
 
-    from backend.engine.generator import LocalGenerator
     from backend.models.loading import load
     from backend.models.sources import resolve
 
@@ -58,6 +57,9 @@ def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -
     note(f"载入 {prepared.name} · Loading {prepared.name}")
     loaded = load(prepared, settings.threads)
     styles = StyleRegistry.discover(settings.adapters, loaded.name, loaded.digest, loaded.model.config)
+
+    from backend.engine.generator import LocalGenerator  # after load(), which silences a notice of bitsandbytes
+
     generator = LocalGenerator(loaded, settings)
     for style in [style for style in styles.styles.values() if style.adapter is not None]:
         try:

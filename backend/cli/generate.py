@@ -1,0 +1,156 @@
+"""``moyun generate``: poems to the terminal, or one JSON object a line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from backend.errors import RequestError
+from backend.settings import load_settings
+
+if TYPE_CHECKING:
+    from backend.chat.intent import Form
+    from backend.startup import Studio
+    from backend.types import Finished, GenerationRequest, Style
+
+FORMS = [a + b for a, b in product("五七", "绝律古")]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--style", default="general", help="id of a style, such as du_fu (default: general)")
+    parser.add_argument("--topic", required=True, help="what the poem is about; its title")
+    parser.add_argument("--form", default="七律", choices=FORMS, help="form of the poem (default: 七律)")
+    parser.add_argument("--temperature", type=float, default=0.7, help="0 is greedy; low is steady, high is bolder")
+    parser.add_argument("--top-p", type=float, default=0.95, help="keep the most probable tokens up to this share")
+    parser.add_argument("--top-k", type=int, default=0, help="keep this many tokens; 0 keeps all")
+    parser.add_argument("--min-p", type=float, default=0.0, help="drop tokens below this share of the best one's")
+    parser.add_argument("--repetition-penalty", type=float, default=1.0, help="over 1 discourages repetition")
+    parser.add_argument("--seed", type=int, help="of the first candidate, the next ones count on; default: random")
+    parser.add_argument("-n", "--number", type=int, default=1, help="candidates, written together (default: 1)")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="tokens of one poem at most")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the poems."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    from backend.startup import start
+
+    studio = start(load_settings())
+    try:
+        style = _style(studio, options.style)
+        request = make_request(options, style)
+        for poem in await _write(studio, request):
+            if options.json:
+                print(json.dumps(_as_object(poem, request, style), ensure_ascii=False), flush=True)
+            else:
+                print(f"{poem.text}\n{_as_line(poem, request, style)}\n", flush=True)
+    finally:
+        await studio.close()
+    return 0
+
+
+@dataclass(slots=True)
+class Poem:
+    """One candidate as it is written."""
+
+    pieces: list[str] = field(default_factory=list)
+    finished: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self.pieces).strip()
+
+
+def make_request(options: argparse.Namespace, style: Style) -> GenerationRequest:
+    """The request for what the options ask.
+
+    Raises:
+        RequestError: a number that can't be used.
+    """
+    from backend.chat.prompts import poem_messages
+    from backend.types import GenerationRequest, Sampling
+
+    if options.number < 1 or options.temperature < 0 or not 0 < options.top_p <= 1 or options.repetition_penalty <= 0:
+        raise RequestError(
+            "-n must be 1 or more, --temperature 0 or more, --top-p over 0 and at most 1, --repetition-penalty over 0.",
+            "-n 至少为 1，--temperature 不小于 0，--top-p 大于 0 且不超过 1，--repetition-penalty 大于 0。",
+        )
+    sampling = Sampling(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        top_k=options.top_k,
+        min_p=options.min_p,
+        repetition_penalty=options.repetition_penalty,
+    )
+    seed = random.randrange(2**31) if options.seed is None else options.seed
+    return GenerationRequest(
+        messages=poem_messages(style, _form(options.form), options.topic),
+        adapter=style.id if style.adapter is not None else None,
+        samplings=(sampling,) * options.number,
+        seeds=tuple(range(seed, seed + options.number)),
+        max_new_tokens=options.max_new_tokens,
+    )
+
+
+async def _write(studio: Studio, request: GenerationRequest) -> list[Poem]:
+    """Every candidate, complete."""
+    from backend.types import Finished, TokenEvent
+
+    poems = [Poem() for _ in request.samplings]
+    async for event in studio.generator.stream(request):
+        if isinstance(event, TokenEvent):
+            poems[event.candidate].pieces.append(event.text)
+        elif isinstance(event, Finished):
+            poems[event.candidate].finished = event
+    return poems
+
+
+def _as_object(poem: Poem, request: GenerationRequest, style: Style) -> dict[str, Any]:
+    assert poem.finished is not None
+    usage = poem.finished.usage
+    return {
+        "text": poem.text,
+        "style": style.id,
+        "adapter": request.adapter,
+        "seed": request.seeds[poem.finished.candidate],
+        "tokens": usage.completion_tokens,
+        "first_token_seconds": round(usage.first_token_seconds, 3),
+        "seconds": round(usage.seconds, 3),
+        "tokens_per_second": round(usage.tokens_per_second, 1),
+    }
+
+
+def _as_line(poem: Poem, request: GenerationRequest, style: Style) -> str:
+    shown = _as_object(poem, request, style)
+    return (
+        f"[{style.name['zh']} · T={request.samplings[0].temperature:g} · seed {shown['seed']}"
+        f" · {shown['tokens']} tokens · first {shown['first_token_seconds']} s · {shown['tokens_per_second']} tokens/s]"
+    )
+
+
+def _style(studio: Studio, name: str) -> Style:
+    style = studio.styles.styles.get(name)
+    if style is None:
+        known = ", ".join(studio.styles.styles)
+        raise RequestError(
+            f"There is no style {name!r}; choose from {known}.", f"没有 {name!r} 这个风格；可选：{known}。"
+        )
+    return style
+
+
+def _form(name: str) -> Form:
+    from backend.chat.intent import Form
+
+    kinds = {"绝": "绝句", "律": "律诗", "古": "古诗"}
+    return Form(f"{name[0]}言", kinds[name[1]])  # type: ignore[arg-type]  # FORMS holds no other names
