@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     find.add_argument("--versions", action="store_true", help="list near-duplicates as hits of their own")
     find.add_argument("--json", action="store_true", help="one JSON object a hit")
     actions.add_parser("report", help="what the cleaning did")
+    tunes = actions.add_parser("tunes", help="how well the templates of ci tunes fit the Song ci")
+    tunes.add_argument("--write", action="store_true", help="induce the templates anew and write them")
+    tunes.add_argument("--json", action="store_true", help="one JSON object a tune")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,6 +43,12 @@ def run(options: argparse.Namespace) -> int:
         if options.action == "report":
             _print_report(store.stored_report(database))
             return 0
+        if options.action == "tunes":
+            from backend.corpus.tune_table import print_table, write_templates
+
+            if options.write:
+                write_templates(database)
+            return print_table(database, as_json=options.json)
         began = time.perf_counter()
         hits = search(
             database,
