@@ -59,15 +59,15 @@ def understand(name: str) -> Request:
         ProsodyError: there is no form of that name.
     """
     wanted = to_simplified(name.strip())
-    tune = find_tune(wanted)
-    if tune is not None:
-        return Request(tune.name, "ci", tune=tune)
     length = {"五": 5, "七": 7}.get(wanted[:1])
     rest = wanted[1:].removeprefix("言") if length else wanted
     shape = _SHAPES.get(rest, "")
     if shape:
         kind: Kind = "old" if shape == "古" else "regulated"
         return Request(f"{wanted[0]}{shape}" if length else rest, kind, length, shape)
+    tune = find_tune(wanted)
+    if tune is not None:
+        return Request(tune.name, "ci", tune=tune)
     raise ProsodyError(
         f"There is no form {name!r}; `moyun forms` lists them, for example 五绝, 七律, 五排, 古风 or 水调歌头.",
         f"没有“{name}”这种体裁；可用的如五绝、七律、五排、古风、水调歌头，完整的列表见 moyun forms。",

@@ -23,9 +23,10 @@ def summarize(judgement: Judgement, book: BookName) -> tuple[str, str]:
         more = len(faults) - NAMED_FAULTS
         rest_zh = f"此外还有{more}处。" if more > 0 else ""
         rest_en = f" And {more} more." if more > 0 else ""
+        counted = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         return (
             f"{zh}有{len(faults)}处不合：{''.join(f.zh for f in faults[:NAMED_FAULTS])}{rest_zh}",
-            f"{en} {len(faults)} {'fault' if len(faults) == 1 else 'faults'}: {' '.join(f.en for f in faults[:NAMED_FAULTS])}{rest_en}",
+            f"{en} {counted}: {' '.join(f.en for f in faults[:NAMED_FAULTS])}{rest_en}",
         )
     rescues = sum(f.code in ("special", "self-saved", "couplet-saved") for f in judgement.findings)
     zh += f"平仄、押韵都合{'，其中' + str(rescues) + '处拗而有救' if rescues else ''}。"
