@@ -101,7 +101,7 @@ _POLITE = re.compile(
 )
 _LEAD = r"^(?:请问?|麻烦|帮忙|帮我|帮|给我|为我|替我|我要|我想要?|你|再|也|就|来|，|,|\s)*"
 _ORDERED = re.compile(_LEAD + r"(?:写|作|赋|吟|做|创作|来|题|要)(?:上|个)?[一两二三1]?\s*(?:首|篇|阕)")
-_VERB_AND_POEM = re.compile(r"(?:写|作|赋|吟|创作|做|来|题).*(?:诗|绝句|律诗|[五七]\s*言?\s*[绝律古])")
+_VERB_AND_POEM = re.compile(r"(?:写|作|赋|吟|创作|做).*(?:诗|绝句|律诗|[五七]\s*言?\s*[绝律古])")
 _TITLED = re.compile(r"以.{1,40}为题")
 _SINGING = re.compile(r"^(?:咏|赋得|题)\S{1,8}$")
 _AGAIN = re.compile(
@@ -131,7 +131,9 @@ def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Se
     if _SINGING.match(rest):
         return Intent("poem", None, rest, style, forced=command == POEM_COMMAND)
     form, rest = _take_form(rest)
-    topic = None if again and len(_AGAIN.sub("", rest).strip("。！!.,， ")) < 2 else _topic_of(rest)
+    if command == POEM_COMMAND and not again and not _asks_for_poem(wish):
+        return Intent("poem", form, _tidy(rest), style, forced=True)  # the message is the topic
+    topic = _topic_of(_AGAIN.sub("", rest) if again else rest)
     return Intent("poem", form, topic, style, again, forced=command == POEM_COMMAND)
 
 
@@ -198,15 +200,19 @@ _TOPIC_SHAPES = tuple(
         r"(?:题目|标题|主题|题)(?:是|为|叫|：|:)\s*[“\"「]?([^，。”\"」]+)",
         r"\b(?:titled|called|entitled)\s+[\"“']?([^\"”'.,!?]+)",
         r"[“\"「]([^”\"」]+)[”\"」]",
+        r"诗[，,]\s*写([^，。！？]+)",
         r"(?:关于|有关|描写|描绘|吟咏|歌颂|赞美|咏|写给|献给|送给)([^，。！？]+?)(?:的?(?:诗|吧|$)|[，。！？])",
         r"(?:首|篇)([^，。！？首篇]+?)的诗",
         r"\b(?:about|on the theme of|on the topic of|on|for)\s+(.+?)"
         r"(?:[.,!?]|\bin (?:five|seven|the|classical|chinese)\b|\bas a\b|\bplease\b| poem |$)",
     )
 )
-_FILLER = re.compile(
-    r"请问?|麻烦|帮忙|帮我|帮|给我|为我|替我|我想要?|我要|你|再|能不能|能否|可以|可否|会不会|吗|么|吧|呢|"
-    r"写|作|赋|吟|创作|来|题|要|[一两二三1]?\s*[首篇个]|关于|有关|的?诗歌?$|^诗|诗$|的$|"
+_ORDER = re.compile(
+    _LEAD + r"(?:能不能|能否|可以|可否)?(?:请?你|请)?(?:帮我|给我|为我|替我)?"
+    r"(?:写|作|赋|吟|做|创作|来|题|要)(?:上|个)?(?:[一两二三1]?\s*[首篇个])?"
+)
+_TRAILING = re.compile(r"(?:吗|么|吧|呢|可以吗|好吗|好不好|[。！？，,.!?\s])+$")
+_ENGLISH_FILLER = re.compile(
     r"\b(?:please|write|compose|give|make|create|me|a|an|the|another|one more|poems?|verse|chinese|classical)\b|"
     r"\b(?:can|could|would|you|i|want|like|need|to|for)\b",
     re.I,
@@ -220,6 +226,13 @@ def _topic_of(text: str) -> str | None:
         found = shape.search(text)
         if found and (topic := found[1].strip(_EDGES)):
             return topic[:MAX_TOPIC_CHARS]
-    left = " ".join(_FILLER.sub(" ", text).split()).strip(_EDGES)
-    left = left.removesuffix("的").strip(_EDGES)
-    return left[:MAX_TOPIC_CHARS] or None
+    left = _TRAILING.sub("", _ENGLISH_FILLER.sub(" ", text) if text.isascii() else text)
+    if _ORDERED.search(left) or _VERB_AND_POEM.search(left):
+        left = _ORDER.sub("", left, count=1)
+    return _tidy(left)
+
+
+def _tidy(topic: str) -> str | None:
+    """A topic without the word for poem at either end; None where nothing is left."""
+    topic = re.sub(r"^(?:poem\b|诗歌?)|(?:\bpoem|的?诗歌?)$", "", topic.strip(_EDGES), flags=re.I).strip(_EDGES)
+    return " ".join(topic.removesuffix("的").strip(_EDGES)[:MAX_TOPIC_CHARS].split()) or None

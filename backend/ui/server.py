@@ -9,7 +9,7 @@ import socket
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -42,7 +42,8 @@ def serve(settings: Settings, config: Path = CONFIG) -> int:
         os.environ["CHAINLIT_APP_ROOT"] = folder
         server = uvicorn.Server(uvicorn.Config(build(run), log_config=None, access_log=False))
         run.stop_serving = lambda: setattr(server, "should_exit", True)
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn ends in order and then raises it once more
+            server.run(sockets=[listener])
     if isinstance(run.failure, MoyunError):
         raise run.failure
     return 1 if run.failure else 0
