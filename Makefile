@@ -44,7 +44,8 @@ $(VENV)/bin/python:
 constraints:
 	@rm -rf build/clean && $(PYTHON) -m venv build/clean
 	@build/clean/bin/python -m pip install --quiet '.[test]'
-	@{ sed -n '/^#/p' constraints.txt; build/clean/bin/python -m pip freeze --exclude moyun | sed 's/+cpu$$//'; } > build/frozen
+	@{ sed -n '1p' constraints.txt; build/clean/bin/python -m pip freeze --exclude moyun | sed 's/+cpu$$//'; \
+	   sed -n '/^# Only/,$$p' constraints.txt; } > build/frozen
 	@mv build/frozen constraints.txt && rm -rf build/clean
 
 clean:

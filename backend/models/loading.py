@@ -69,7 +69,8 @@ def load(prepared: PreparedModel, threads: int) -> LoadedModel:
         ) from error
     weights = suitable_weights(processor, model.num_parameters())
     if weights != "nf4":
-        model = model.dequantize(dtype=getattr(torch, weights))
+        dense = getattr(torch, weights)
+        model = model.dequantize(dtype=dense).to(dense)  # biases, norms and the embedding too
     log.info(_EXPLANATION[weights], prepared.name, device)
     return LoadedModel(model.eval(), tokenizer, device, prepared.name, prepared.digest, weights)
 
@@ -84,7 +85,11 @@ _EXPLANATION: dict[Weights, str] = {
 
 
 def suitable_weights(processor: Processor, num_parameters: int) -> Weights:
-    """4 bits where they are fast, else the fastest dense form that leaves a quarter of the free memory."""
+    """4 bits where they are fast, else the fastest dense form that leaves a quarter of the free memory.
+
+    For 1.5 billion parameters on 2 cores restricted to AVX2, milliseconds a token and seconds for a prompt of 64:
+    float32 229 and 0.8, bfloat16 245 and 4.7, 4 bits 453 and 5.1.
+    """
     if processor.has_cuda or processor.has_avx512_bf16:
         return "nf4"
     room = processor.free_bytes * 3 // 4
