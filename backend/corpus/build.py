@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 from backend.corpus import authors, source, store
 from backend.corpus.cleaning import GAP, clean_text, clean_title, is_list_entry, is_prose
 from backend.corpus.duplicates import twin_groups
+from backend.corpus.regulated import is_regulated
 from backend.corpus.report import Report
 from backend.corpus.script import simplify_all, variants
 from backend.corpus.shape import CI, FRAGMENT, IRREGULAR, OLD, clauses, form_of, mend
@@ -106,7 +108,7 @@ def _clean(number: int, raw: RawPoem, simple: RawPoem, report: Report) -> Poem |
         if is_prose(text):
             report.add("prose")
             return None
-    form = CI if tune else form_of([len(line) for line in clauses(text)], title)
+    form = CI if tune else _form(clauses(text), title, report)
     original = "\n".join((raw.title, *raw.paragraphs))
     return Poem(
         id=number,
@@ -119,6 +121,14 @@ def _clean(number: int, raw: RawPoem, simple: RawPoem, report: Report) -> Poem |
         original=None if original == f"{title}\n{text}" else original,
         gaps=text.count(GAP),
     )
+
+
+def _form(lines: list[str], title: str, report: Report) -> str:
+    form = form_of([len(line) for line in lines], title)
+    if form[-1] in "律排" and not is_regulated(lines):
+        report.add("old")
+        return OLD
+    return form
 
 
 def _without_repeats(poems: Iterable[Poem], report: Report) -> Iterator[Poem]:
@@ -152,11 +162,16 @@ def _name_tunes(poems: list[Poem], report: Report) -> None:
 
 
 def _mark_twins(poems: list[Poem], report: Report) -> None:
-    """Point each version of a poem to the one to be shown: named, early, whole."""
+    """Point each version of a poem to the one to be shown.
+
+    That is a whole one before a fragment, one of a named author, an early one, one without gaps, and else that of
+    the author with the larger work: a poem by 秦观 is more often given to others than theirs to him.
+    """
+    works = Counter(poem.author for poem in poems)
     lines = [clauses(poem.text) for poem in poems]
     for group in twin_groups(lines, [poem.form for poem in poems], [poem.author for poem in poems]):
         versions = [poems[index] for index in group]
-        shown = min(versions, key=_preference)
+        shown = min(versions, key=lambda poem: _preference(poem, works))
         for poem in versions:
             if poem is not shown:
                 poem.twin = shown.id
@@ -164,6 +179,6 @@ def _mark_twins(poems: list[Poem], report: Report) -> None:
                 report.add("contested", poem.author != shown.author)
 
 
-def _preference(poem: Poem) -> tuple[bool, bool, int, int, int]:
-    whole = poem.form != FRAGMENT
-    return (not whole, poem.author == authors.UNKNOWN, DYNASTIES.index(poem.dynasty), poem.gaps, poem.id)
+def _preference(poem: Poem, works: Counter[str]) -> tuple[bool, bool, int, int, int, int]:
+    fragment, unnamed = poem.form == FRAGMENT, poem.author == authors.UNKNOWN
+    return fragment, unnamed, DYNASTIES.index(poem.dynasty), poem.gaps, -works[poem.author], poem.id

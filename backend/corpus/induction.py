@@ -5,7 +5,8 @@ For each shape (lengths of lines) that enough ci of a tune have:
 1. A line rhymes if most of the ci end it in 。 (the collection marks rhymes so); rhyming lines whose last characters
    mostly share a group of 词林正韵 get one letter.
 2. A character is P or Z if nearly all ci have that tone there, counting characters of one tone alone; else x. Shapes
-   that divide the same rhymed sentences otherwise are counted together.
+   that divide the same rhymed sentences otherwise are counted together, and so are the stanzas of tunes that repeat
+   one stanza.
 3. Where two characters of a line go by turns (仄…平 or 平…仄), the ci are divided and each part gets its template.
 """
 
@@ -19,8 +20,9 @@ from itertools import accumulate, combinations
 from backend.corpus.tunes import Ci, groups, tone
 from backend.prosody.forms import Line, Variant
 
-FIXED = 0.92  # share of one tone that makes a character P or Z
-RHYMING = 0.7  # share of ci that end a line in 。 if it rhymes
+FIXED = 0.95  # share of one tone that makes a character P or Z
+SAME = 0.15  # difference of that share between two stanzas that makes no difference
+RHYMING = 0.8  # share of ci that end a line in 。 if it rhymes
 AGREEING = 0.6  # share of ci whose two lines rhyme, if the lines have one letter; by chance it is 0.1
 TURNING = 0.85  # share of ci whose two characters agree (or differ) if they go by turns
 SHARE, FEWEST = 0.025, 6  # of a tune's ci that a shape needs to get a template
@@ -139,24 +141,39 @@ def _tones(poem: Ci) -> str:
 def _lines(
     poems: list[Ci], lengths: tuple[int, ...], letters: dict[int, str], fact: dict[str, object]
 ) -> tuple[Line, ...]:
-    columns = [Counter(column) for column in zip(*map(_tones, poems), strict=True)]
-    pattern = "".join(map(_class, columns))
+    columns = _columns(poems, lengths)
     ends = list(accumulate(lengths))
     pause = _stanza_end(ends, letters, fact)
     lines = []
     for number, (end, length) in enumerate(zip(ends, lengths, strict=True)):
         stop = number in letters or number == len(lengths) - 1
         after = "，" if not stop else "。" if end == ends[-1] else "。\n\n" if number == pause else "。\n"
-        tones = pattern[end - length : end]
+        tones = "".join(map(_class, columns[end - length : end]))
         # Where some ci rhyme in the other tone the rhyme is no rule of the tune.
         rhyme = letters.get(number, "").upper() if tones[-1] != "x" else ""
         lines.append(Line(tones, rhyme, after))
     return tuple(lines)
 
 
+def _columns(poems: list[Ci], lengths: tuple[int, ...]) -> list[Counter[str]]:
+    """How often each character is P, Z or either; together for the stanzas of a tune that repeats its stanza."""
+    columns = [Counter(column) for column in zip(*map(_tones, poems), strict=True)]
+    lines, half = len(lengths) // 2, len(columns) // 2
+    if lengths[:lines] == lengths[lines:]:
+        for place in range(half):
+            first, second = columns[place], columns[place + half]
+            if abs(_level(first) - _level(second)) <= SAME:
+                columns[place] = columns[place + half] = first + second
+    return columns
+
+
+def _level(column: Counter[str]) -> float:
+    return column["P"] / max(1, column["P"] + column["Z"])
+
+
 def _class(column: Counter[str]) -> str:
-    known = column["P"] + column["Z"]
-    return next((kind for kind in "PZ" if known and column[kind] >= FIXED * known), "x")
+    wanted = FIXED * (column["P"] + column["Z"])
+    return next((kind for kind in "PZ" if wanted and column[kind] >= wanted), "x")
 
 
 def _stanza_end(ends: list[int], letters: dict[int, str], fact: dict[str, object]) -> int | None:

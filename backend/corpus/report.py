@@ -20,6 +20,7 @@ STEPS: dict[str, tuple[str, str]] = {
     "titles": ("titles cleaned of notes, numbering unified", "清理题目中的校注、统一编号"),
     "authors": ("poems whose author's name was unified", "统一作者名"),
     "tuned": ("ci among the shi, their tune found by title and shape", "诗集中的词（据题目和句式认出词牌）"),
+    "old": ("poems of 8 lines and more that don't keep the tones, named 古风", "八句以上而不合平仄，归入古风"),
     "rebroken": ("poems with wrong sentence breaks, broken anew", "断句有误而重新断开"),
     "empty": ("records without text, left out", "舍去无正文的条目"),
     "listed": ("entries of a list of lost poems, left out", "舍去存目"),

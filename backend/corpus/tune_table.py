@@ -14,7 +14,7 @@ from backend.prosody.ci import TEMPLATES, facts, tunes, write_template
 from backend.prosody.tables import DATA
 
 HEADING = ("tune", "aliases", "variant", "chars", "poems", "template")
-WEAK_POEMS, WEAK_TONES = 60, 0.65  # fewer ci, or a smaller share of unseen ci without a wrong tone: a weak template
+WEAK_POEMS, WEAK_CHARACTERS = 60, 0.992  # fewer ci, or a smaller share of right tones in unseen ci: a weak template
 
 
 def write_templates(database: sqlite3.Connection) -> None:
@@ -47,7 +47,7 @@ def print_table(database: sqlite3.Connection, as_json: bool) -> int:
         poems = song_ci(database, form.name)
         whole, unseen = fit(poems, form.variants), unseen_fit(database, form.name)
         wrong = disagreements(form.variants[0], facts()[form.name])
-        weak = whole.poems < WEAK_POEMS or unseen.tones < WEAK_TONES
+        weak = whole.poems < WEAK_POEMS or unseen.characters < WEAK_CHARACTERS
         contradicted += bool(wrong)
         if as_json:
             row = {"tune": form.name, "variants": len(form.variants), **asdict(whole)}
