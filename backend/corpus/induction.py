@@ -101,7 +101,7 @@ def _letters(poems: Sequence[Ci]) -> dict[int, str]:
 
 
 def _parts(pool: list[Ci], lengths: tuple[int, ...]) -> list[list[Ci]]:
-    """The pool, divided where characters of a line go by turns."""
+    """The pool, divided where characters of a line go by turns; ci with a character of either tone there drop out."""
     parts = [pool]
     while len(parts) < MOST_PARTS:
         for part in sorted(parts, key=len, reverse=True):
