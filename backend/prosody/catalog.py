@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 
 from backend.errors import ProsodyError
+from backend.prosody.ci import tunes
 from backend.prosody.forms import Form, Kind, make_old, make_regulated
 from backend.prosody.tables import to_simplified
 
@@ -31,15 +30,6 @@ class Request:
     def num_lines(self) -> int | None:
         """Lines that the name fixes: 4 or 8; None for 排律 and old-style verse."""
         return {"绝": 4, "律": 8}.get(self.shape)
-
-
-@cache
-def tunes() -> tuple[Form, ...]:
-    """The ci tunes."""
-    if find_spec("backend.prosody.ci") is None:
-        return ()
-    found: tuple[Form, ...] = import_module("backend.prosody.ci").tunes()
-    return found
 
 
 @cache

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +77,7 @@ class Lexicon:
             [self.character_index[word[-1]] if word else none for word in words], dtype=np.int32
         )  # (V,): last character
         self._read_classes(strict)
+        self._index_characters()
         self._fitting: dict[str, Mask] = {}
         self._only: dict[int, Mask] = {}
         self._of_length: dict[int, Mask] = {}
@@ -146,29 +146,26 @@ class Lexicon:
             self._of_length[length] = self.length == length
         return self._of_length[length]
 
-    def holding(self, character: int) -> NDArray[np.intp]:
-        """Places of the tokens that hold a character."""
-        return self._holding[character]
-
-    @cached_property
-    def _holding(self) -> list[NDArray[np.intp]]:
-        found: list[set[int]] = [set() for _ in self.characters]
+    def _index_characters(self) -> None:
+        """Places of tokens by character: ``holding`` it, ``starting`` with it, ``doubling`` it at the start, and
+        using it ``twice`` other than side by side."""
+        tables: list[list[list[int]]] = [[[] for _ in self.characters] for _ in range(4)]
+        holding, starting, doubling, twice = tables
         for index, text in enumerate(self.texts):
-            if self.length[index]:
-                for character in text:
-                    found[self.character_index[character]].add(index)
-        return [np.array(sorted(places), dtype=np.intp) for places in found]
-
-    @cached_property
-    def twice(self) -> list[NDArray[np.intp]]:
-        """By character, places of the tokens that hold it twice, other than side by side."""
-        found: list[list[int]] = [[] for _ in self.characters]
-        for index, text in enumerate(self.texts):
-            uses = uses_of(text) if self.length[index] else {}
-            for character, count in uses.items():
+            if not self.length[index]:
+                continue
+            first = self.character_index[text[0]]
+            starting[first].append(index)
+            if text[:1] == text[1:2]:
+                doubling[first].append(index)
+            for character, count in uses_of(text).items():
+                number = self.character_index[character]
+                holding[number].append(index)
                 if count > 1:
-                    found[self.character_index[character]].append(index)
-        return [np.array(places, dtype=np.intp) for places in found]
+                    twice[number].append(index)
+        self.holding, self.starting, self.doubling, self.twice = (
+            [np.array(places, dtype=np.intp) for places in table] for table in tables
+        )
 
     def single(self, character: str) -> int | None:
         """Place of the token that is this character alone."""
