@@ -39,16 +39,13 @@ class AdapterWeights:
 
     rank: int
     scaling: float  # alpha / rank, or alpha / sqrt(rank) for rsLoRA
-    matrices: dict[
-        str, tuple[Tensor, Tensor]
-    ]  # "model.layers.0.self_attn.q_proj" -> A (rank, in), B (out, rank)
+    matrices: dict[str, tuple[Tensor, Tensor]]  # "model.layers.0.self_attn.q_proj" -> A (rank, in), B (out, rank)
 
 
 def has_weights(folder: Path) -> bool:
     """Whether the folder claims to hold an adapter: a configuration, weights, or something pickled."""
     return any(
-        path.name == CONFIG or path.suffix == ".safetensors" or path.suffix in _PICKLED
-        for path in folder.iterdir()
+        path.name == CONFIG or path.suffix == ".safetensors" or path.suffix in _PICKLED for path in folder.iterdir()
     )
 
 
@@ -105,17 +102,13 @@ def _read_config(folder: Path) -> Any:
         raise refusal(folder, f"{CONFIG} isn't JSON ({error})", f"{CONFIG} 不是 JSON（{error}）") from error
     kind = plain.get("peft_type") if isinstance(plain, dict) else None
     if kind != "LORA":
-        raise refusal(
-            folder, f"{CONFIG} describes {kind!r} and not LORA", f"{CONFIG} 写的是 {kind!r}，不是 LORA"
-        )
+        raise refusal(folder, f"{CONFIG} describes {kind!r} and not LORA", f"{CONFIG} 写的是 {kind!r}，不是 LORA")
     from peft import PeftConfig
 
     try:
         return PeftConfig.from_pretrained(str(folder))
     except Exception as error:  # PEFT raises whatever a wrong value happens to lead to
-        raise refusal(
-            folder, f"PEFT can't read {CONFIG} ({error})", f"PEFT 读不懂 {CONFIG}（{error}）"
-        ) from error
+        raise refusal(folder, f"PEFT can't read {CONFIG} ({error})", f"PEFT 读不懂 {CONFIG}（{error}）") from error
 
 
 def _check_kind(folder: Path, config: Any) -> None:
@@ -168,9 +161,7 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(folder / WEIGHTS)
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
-        raise refusal(
-            folder, f"{WEIGHTS} can't be read ({error})", f"{WEIGHTS} 读不出来（{error}）"
-        ) from error
+        raise refusal(folder, f"{WEIGHTS} can't be read ({error})", f"{WEIGHTS} 读不出来（{error}）") from error
 
 
 def _pair(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -185,9 +176,7 @@ def _pair(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor
     for module, pair in sides.items():
         if len(pair) < 2:
             lacking = "B" if "A" in pair else "A"
-            raise refusal(
-                folder, f"lora_{lacking} of {module} is missing", f"缺少 {module} 的 lora_{lacking}"
-            )
+            raise refusal(folder, f"lora_{lacking} of {module} is missing", f"缺少 {module} 的 lora_{lacking}")
     return {module: (pair["A"], pair["B"]) for module, pair in sides.items()}
 
 
@@ -217,9 +206,7 @@ def _check_targets(folder: Path, config: Any, modules: set[str], shapes: Shapes)
         )
 
 
-def _check_pair(
-    folder: Path, module: str, pair: tuple[Tensor, Tensor], rank: int, shapes: Shapes | None
-) -> None:
+def _check_pair(folder: Path, module: str, pair: tuple[Tensor, Tensor], rank: int, shapes: Shapes | None) -> None:
     a, b = pair
     out_features, in_features = (b.shape[0], a.shape[-1]) if shapes is None else shapes[module]
     if tuple(a.shape) != (rank, in_features) or tuple(b.shape) != (out_features, rank):

