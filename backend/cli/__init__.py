@@ -13,6 +13,8 @@ COMMANDS = {
     "serve": "serve the chat page",
     "fetch": "fetch and prepare the model",
     "generate": "write poems to the terminal or as JSON lines",
+    "check": "check a poem against its form, its tones and its rhyme",
+    "forms": "list the forms and tunes, or show one",
     "chat": "chat in the terminal",
     "corpus": "build and search the corpus of Tang and Song poems",
 }

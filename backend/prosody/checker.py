@@ -12,7 +12,8 @@ from functools import partial
 
 from backend.errors import ProsodyError
 from backend.prosody import wording
-from backend.prosody.catalog import AUTO, Request, find_tune, tunes, understand
+from backend.prosody.catalog import AUTO, Request, find_tune, understand
+from backend.prosody.ci import tunes
 from backend.prosody.forms import Form
 from backend.prosody.judging import Judgement, Poem, cut, judge_old, judge_regulated, judge_tune
 from backend.prosody.layout import Layout, read
