@@ -45,9 +45,9 @@ SCRIPT: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window."""
+    """Debian's Chromium without a window. It ends with this folder: its loop would be in the way of other tests' own."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "the browser tests need Debian's chromium: apt-get install chromium"
     with sync_playwright() as playwright:

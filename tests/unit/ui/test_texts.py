@@ -1,0 +1,89 @@
+"""What the page says, and that Markdown changes none of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.chat.conversation import Change
+from backend.chat.options import load_schema
+from backend.settings import ROOT
+from backend.types import Finished, Usage
+from backend.ui import texts
+from backend.ui.texts import Plain
+from tests.unit.chat.conftest import MakeConversation, make_conversation, schema
+
+__all__ = ["make_conversation", "schema"]
+
+
+def show(pieces: list[str]) -> str:
+    plain = Plain()
+    return "".join([*(plain.feed(piece) for piece in pieces), plain.flush()])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Note:this", r"Note\:this"),
+        ("std::vector", r"std\:\:vector"),
+        (":::note", r"\:\:\:note"),
+        ("12:30 and a: b", "12:30 and a: b"),
+        ("http://x", "http://x"),
+        ("`a:b` c:d", r"`a:b` c\:d"),
+        ("```\na:b ` c:d\n```\ne:f", "```\na:b ` c:d\n```\ne\\:f"),
+        ("风格：杜甫", "风格：杜甫"),
+        ("end:", "end:"),
+    ],
+)
+def test_a_colon_before_a_letter_is_literal_outside_of_code(text: str, shown: str) -> None:
+    assert show([text]) == shown
+    assert show(list(text)) == shown, "however it is cut"
+
+
+@given(st.lists(st.text("ab:`\n江 "), max_size=12))
+def test_pieces_come_out_as_the_whole_would_and_nothing_is_lost(pieces: list[str]) -> None:
+    assert show(pieces) == show(["".join(pieces)])
+    assert show(pieces).replace("\\", "") == "".join(pieces)
+
+
+@given(st.text(max_size=60))
+def test_escaped_text_reads_as_itself(text: str) -> None:
+    assert re.sub(r"\\(.)", r"\1", texts.escape(text), flags=re.S) == text
+    assert not re.search(r"(?<!\\)(?:\\\\)*[<*_`\[:]", texts.escape(text))
+
+
+def test_every_sentence_is_there_in_both_languages_with_the_same_gaps() -> None:
+    for key, sentences in texts._TEXTS.items():
+        gaps = [set(re.findall(r"{(\w+)}", sentences[language])) for language in ("zh", "en")]
+        assert gaps[0] == gaps[1], key
+
+
+def test_the_small_line_says_how_a_text_was_made(make_conversation: MakeConversation) -> None:
+    conversation = make_conversation()
+    conversation.change({"seed": "42", "temperature": 0.9})
+    plan = conversation.plan("写一首关于江村的七律", turn_id="t")
+    usage = Usage(30, 0, 96, 0.84, 5.0)
+    line = texts.colophon(plan, Finished("stop", usage), "zh").replace(texts.NBSP, " ")
+    assert line == r"杜甫 · 适配器 du\_fu · 温度 0.9 · 种子 42 · 96 词元 · 首字 0.8 秒 · 每秒 22.8 词元"
+    english = texts.colophon(plan, Finished("length", usage), "en").replace(texts.NBSP, " ")
+    assert english.endswith("96 tokens · first after 0.8 s · 22.8 tokens/s · ended at the longest length")
+    stopped = texts.colophon(plan, None, "zh", "stopped").replace(texts.NBSP, " ")
+    assert stopped.endswith("种子 42 · 已停笔")
+
+
+def test_a_change_is_told_in_the_widgets_own_words(make_conversation: MakeConversation) -> None:
+    conversation = make_conversation()
+    change = conversation.change({"temperature": 1.2, "seed": "7"})
+    labels = {"temperature": "温度", "top_p": "top-p", "seed": "种子"}
+    assert texts.changes(change, labels) == "温度 0.7 → 1.2 · 种子 — → 7"
+    assert texts.changes(Change(change.after, change.after, ()), labels) == ""
+
+
+def test_labels_of_the_widgets_have_no_markup() -> None:
+    shipped = load_schema(ROOT / "chainlit.config.toml")
+    for name in type(shipped).model_fields:
+        label = getattr(shipped, name).label
+        assert texts.escape(label.zh).replace("\\-", "-") == label.zh
