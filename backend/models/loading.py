@@ -47,7 +47,6 @@ def load(prepared: PreparedModel, threads: int) -> LoadedModel:
     Raises:
         LoadingError: the files can't be loaded.
     """
-    silence_kernel_notice()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -100,7 +99,6 @@ def suitable_weights(processor: Processor, num_parameters: int) -> Weights:
 
 def this_processor() -> Processor:
     """The processor and memory of this machine."""
-    silence_kernel_notice()
     import torch
     from bitsandbytes.functional import has_avx512bf16
 
@@ -128,16 +126,3 @@ def physical_cores() -> int:
         except OSError:
             cores.add(str(cpu))
     return len(cores) or 1
-
-
-def silence_kernel_notice() -> None:
-    """bitsandbytes says at import that it found no kernel on a hub; this project doesn't use that kernel."""
-    name = "bitsandbytes.backends.cpu.ops"
-    notices = logging.getLogger(name)
-    if not any(isinstance(known, _KernelNotice) for known in notices.filters):
-        notices.addFilter(_KernelNotice())
-
-
-class _KernelNotice(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "gemm_4bit_forward" not in record.getMessage()
