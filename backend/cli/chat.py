@@ -37,54 +37,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Chat until the writer leaves."""
-    return asyncio.run(_chat(options))
-
-
-async def _chat(options: argparse.Namespace) -> int:
     from backend import startup
 
     settings = load_settings()
     schema = load_schema(options.config)
     language: Language = options.language or language_of(locale.getlocale()[0])
-    studio = await asyncio.to_thread(startup.start, settings)
-    try:
-        conversation = Conversation(
-            studio.generator,
-            studio.styles.styles,
-            schema,
-            session=f"terminal-{uuid.uuid4().hex}",
-            language=language,
-            limits=Limits(settings.max_new_tokens, settings.max_message_chars),
-        )
-        if options.style:
-            for refusal in conversation.change({"style": options.style}).refused:
-                raise refusal
-        print(HELP[language])
-        await Terminal(conversation).talk()
-    finally:
-        await studio.close()
+    studio = startup.start(settings)
+    with asyncio.Runner() as runner:
+        try:
+            conversation = Conversation(
+                studio.generator,
+                studio.styles.styles,
+                schema,
+                session=f"terminal-{uuid.uuid4().hex}",
+                language=language,
+                limits=Limits(settings.max_new_tokens, settings.max_message_chars),
+            )
+            if options.style:
+                for refusal in conversation.change({"style": options.style}).refused:
+                    raise refusal
+            print(HELP[language])
+            Terminal(conversation, runner).talk()
+        finally:
+            runner.run(studio.close())
     return 0
 
 
 class Terminal:
     """Reads lines and writes answers."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, runner: asyncio.Runner) -> None:
         self.conversation = conversation
+        self._runner = runner
 
-    async def talk(self) -> None:
-        """Until the end of the input or ``/quit``."""
+    def talk(self) -> None:
+        """Until the end of the input, ``/quit`` or Ctrl-C at the prompt."""
         while True:
-            prompt = f"\n{self.conversation.style.name[self.conversation.language]}> "
             try:
-                line = (await asyncio.to_thread(input, prompt)).strip()
-            except EOFError:
+                line = input(f"\n{self.conversation.style.name[self.conversation.language]}> ").strip()
+            except (EOFError, KeyboardInterrupt):
+                print()
                 return
             if line in ("/quit", "/exit", "/q"):
                 return
             if line:
                 try:
-                    await self.take(line)
+                    self._runner.run(self.take(line))
                 except MoyunError as error:
                     print(error.say(self.conversation.language))
 

@@ -78,9 +78,9 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
+                headers.setdefault("Cache-Control", "no-cache")  # asked again each time, answered by the ETag
                 if headers.get("content-type", "").startswith("text/html"):
                     headers.setdefault("Content-Security-Policy", self._policy)
-                    headers["Cache-Control"] = "no-cache"
             await send(message)
 
         return send_with_headers

@@ -95,8 +95,7 @@ def colophon(plan: Plan, finished: Finished | None, language: Language, ending: 
         parts.append(say(language, "first", seconds=f"{usage.first_token_seconds:.1f}"))
         if usage.tokens_per_second:
             parts.append(say(language, "rate", rate=f"{usage.tokens_per_second:.1f}"))
-        if finished.reason == "length":
-            ending = "length"
+        ending = {"stop": ending, "length": "length", "cancelled": "stopped"}[finished.reason]
     if ending:
         parts.append(say(language, ending))
     if plan.left_out:

@@ -47,7 +47,7 @@ SCRIPT: dict[str, Any] = {
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window. It ends with this folder: its loop would be in the way of other tests' own."""
+    """Debian's Chromium without a window; it ends with this folder, as its loop would be in the way of other tests'."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "the browser tests need Debian's chromium: apt-get install chromium"
     with sync_playwright() as playwright:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import uuid
-from collections.abc import Coroutine
 from typing import Any
 
 import httpx
@@ -13,77 +11,7 @@ import pytest
 import socketio
 
 from tests.e2e.serving import Server, wait_until
-
-
-def in_thread(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine apart from the browser's loop."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(asyncio.run(work))
-        except Exception as error:  # noqa: BLE001 - raised again below
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(60)
-    assert outcome, "the client hangs"
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
-class Client:
-    """A client of the socket that isn't the page."""
-
-    def __init__(self) -> None:
-        self.socket = socketio.AsyncClient(reconnection=False)
-        self.steps: dict[str, dict[str, Any]] = {}
-        self.events: list[str] = []
-        self.inputs: list[dict[str, Any]] = []
-        self.socket.on("*", self._note)
-
-    async def _note(self, event: str, data: Any = None) -> None:
-        self.events.append(event)
-        if event in ("new_message", "update_message", "stream_start"):
-            self.steps[data["id"]] = data
-        if event == "chat_settings":
-            self.inputs = data
-
-    async def connect(self, url: str, **headers: str) -> None:
-        auth = {
-            "sessionId": str(uuid.uuid4()),
-            "clientType": "webapp",
-            "userEnv": "{}",
-            "chatProfile": "",
-            "threadId": "",
-        }
-        await self.socket.connect(
-            url,
-            headers={"Accept-Language": "zh-CN", **headers},
-            auth=auth,
-            socketio_path="/ws/socket.io",
-            transports=["websocket"],
-        )
-        await self.socket.emit("connection_successful")
-        await self.until(lambda: self.inputs)
-
-    async def until(self, done: Any, seconds: float = 10.0) -> None:
-        for _ in range(int(seconds / 0.02)):
-            if done():
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"it did not happen; the events were {self.events}, the steps {list(self.steps.values())}")
-
-    async def say(self, text: str) -> str:
-        id = str(uuid.uuid4())
-        step = {"id": id, "name": "User", "type": "user_message", "output": text, "createdAt": "2026-01-01T00:00:00Z"}
-        await self.socket.emit("client_message", {"message": step, "fileReferences": []})
-        return id
-
-    def outputs(self, kind: str) -> list[str]:
-        return [step["output"] for step in self.steps.values() if step["type"] == kind]
+from tests.e2e.socketing import Client, in_thread
 
 
 @pytest.mark.parametrize(
@@ -114,7 +42,7 @@ def test_a_foreign_page_gets_no_socket(server: Server, headers: dict[str, str]) 
     async def work() -> None:
         client = Client()
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await client.connect(server.url, **headers)
+            await client.start(server.url, **headers)
 
     in_thread(work())
     polling = httpx.get(server.url + "/ws/socket.io/?EIO=4&transport=polling", headers=headers)
@@ -124,7 +52,7 @@ def test_a_foreign_page_gets_no_socket(server: Server, headers: dict[str, str]) 
 def test_the_pages_own_origin_gets_a_socket(server: Server) -> None:
     async def work() -> None:
         client = Client()
-        await client.connect(server.url, Origin=server.url)
+        await client.start(server.url, Origin=server.url)
         await client.socket.disconnect()
 
     in_thread(work())
@@ -148,7 +76,7 @@ def test_settings_from_any_client_are_clamped_and_whitelisted(server: Server) ->
 
     async def work() -> Client:
         client = Client()
-        await client.connect(server.url)
+        await client.start(server.url)
         await client.socket.emit("chat_settings_change", bad)
         await client.until(lambda: len(client.outputs("complaint_message")) == 2)
         await client.say("你好吗？")
@@ -172,7 +100,7 @@ def test_a_second_message_while_one_is_answered_is_refused_and_nothing_interleav
 
     async def work() -> Client:
         client = Client()
-        await client.connect(server.url)
+        await client.start(server.url)
         await client.say("慢慢说一说？")
         await client.until(lambda: "stream_start" in client.events)
         await client.say("插一句？")
@@ -199,7 +127,7 @@ def test_an_edit_of_the_message_that_is_being_answered_ends_it_first(server: Ser
 
     async def work() -> None:
         client = Client()
-        await client.connect(server.url)
+        await client.start(server.url)
         id = await client.say("慢慢说一说？")
         await client.until(lambda: "stream_start" in client.events)
         await client.socket.emit("edit_message", {"message": {"id": id, "output": "快说？"}})
@@ -216,7 +144,7 @@ def test_an_edit_of_the_message_that_is_being_answered_ends_it_first(server: Ser
 def test_nonsense_on_the_socket_breaks_nothing(server: Server) -> None:
     async def work() -> None:
         client = Client()
-        await client.connect(server.url)
+        await client.start(server.url)
         await client.socket.emit("edit_message", {"message": {"id": str(uuid.uuid4()), "output": "没有这条"}})
         await client.socket.emit("chat_settings_change", {})
         await client.socket.emit("stop")
