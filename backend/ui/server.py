@@ -108,6 +108,8 @@ def build(run: Runtime) -> FastAPI:
         language = language_of(request.headers.get("accept-language"))
         return HTMLResponse(page.waiting_page(language, run.progress), 503, {"Retry-After": "2"})
 
+    for path in ("/docs", "/redoc", "/openapi.json"):  # Chainlit's, which would fetch their scripts from elsewhere
+        app.add_api_route(path, lambda: Response(status_code=404), methods=["GET"])
     mount_chainlit(app, str(ROOT / "app.py"), "/")
     app.add_middleware(Guard, settings=run.settings, policy=page.policy_for(html))
     return app

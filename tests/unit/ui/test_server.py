@@ -81,6 +81,12 @@ async def test_an_engine_that_has_stopped_is_not_ready(client: httpx.AsyncClient
     assert (await client.get("/health")).status_code == 200, "but alive"
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+async def test_chainlits_own_documentation_is_not_served(client: httpx.AsyncClient, run: Runtime, path: str) -> None:
+    run.loaded.set()
+    assert (await client.get(path, headers=HTML)).status_code == 404
+
+
 async def test_starters_come_in_the_asked_language(client: httpx.AsyncClient, run: Runtime) -> None:
     run.studio = studio()
     run.loaded.set()
