@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from backend.errors import LoadingError
+from backend.models.machine import Processor, physical_cores, this_processor
 from backend.models.sources import PreparedModel
 
 Weights = Literal["nf4", "bfloat16", "float32"]
@@ -26,15 +25,6 @@ class LoadedModel:
     name: str
     digest: str | None
     weights: Weights  # what the linear layers hold
-
-
-@dataclass(frozen=True, slots=True)
-class Processor:
-    """What decides how the weights are held."""
-
-    has_cuda: bool
-    has_avx512_bf16: bool  # bitsandbytes' fast 4-bit kernel needs it on a CPU
-    free_bytes: int  # memory that can be had
 
 
 def load(prepared: PreparedModel, threads: int) -> LoadedModel:
@@ -95,34 +85,3 @@ def suitable_weights(processor: Processor, num_parameters: int) -> Weights:
     if room >= 4 * num_parameters:
         return "float32"
     return "bfloat16" if room >= 2 * num_parameters else "nf4"
-
-
-def this_processor() -> Processor:
-    """The processor and memory of this machine."""
-    import torch
-    from bitsandbytes.functional import has_avx512bf16
-
-    return Processor(torch.cuda.is_available(), bool(has_avx512bf16()), free_memory())
-
-
-def free_memory() -> int:
-    """Bytes of memory that can be had without swapping."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-
-
-def physical_cores() -> int:
-    """Cores that this process may use, hyper-threads counted once."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores = set()
-    for cpu in allowed:
-        try:
-            cores.add(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text())
-        except OSError:
-            cores.add(str(cpu))
-    return len(cores) or 1

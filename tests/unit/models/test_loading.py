@@ -10,7 +10,8 @@ import pytest
 
 from backend.errors import LoadingError
 from backend.models import loading
-from backend.models.loading import Processor, load, suitable_weights
+from backend.models.loading import load, suitable_weights
+from backend.models.machine import Processor
 from backend.models.sources import PreparedModel
 from tests import tiny
 
@@ -90,10 +91,3 @@ def test_the_notice_about_a_kernel_on_a_hub_is_not_shown(prepared: PreparedModel
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert (done.stdout, done.stderr) == ("", "")
-
-
-def test_threads_default_to_the_physical_cores() -> None:
-    import os
-
-    assert 1 <= loading.physical_cores() <= (os.cpu_count() or 1)
-    assert loading.free_memory() > 10**8
