@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import ProsodyError
-from backend.prosody.tables import Book, to_simplified
+from backend.prosody.tables import Book, BookName, load_book, to_simplified
 
 Mask = NDArray[np.bool_]
 
@@ -205,6 +206,31 @@ class Lexicon:
         if None in pieces:
             raise ProsodyError(f"The vocabulary has no token for {mark!r}.", f"词表里没有 {mark!r}。")
         return [piece for piece in pieces if piece is not None]
+
+
+class Lexicons:
+    """A tokenizer's lexicons by rhyme book, each made when it is first asked for (a fifth of a second)."""
+
+    def __init__(self, vocabulary: Mapping[str, int], end: int) -> None:
+        """
+        Args:
+            vocabulary: a byte-level BPE tokenizer's ``get_vocab()``.
+            end: id of the token that ends an answer.
+        """
+        self._vocabulary, self._end = vocabulary, end
+        self._made: dict[BookName, Lexicon] = {}
+        self._lock = Lock()
+
+    def of(self, book: BookName) -> Lexicon:
+        """The lexicon under a book. Books that know the same characters share one array of ids."""
+        with self._lock:
+            if book not in self._made:
+                lexicon = Lexicon(decode_byte_level(self._vocabulary), self._end, load_book(book))
+                for other in self._made.values():
+                    if np.array_equal(other.ids, lexicon.ids):
+                        lexicon.ids = other.ids
+                self._made[book] = lexicon
+            return self._made[book]
 
 
 def uses_of(text: Sequence[str]) -> dict[str, int]:
