@@ -116,7 +116,7 @@ async def test_special_tokens_in_a_message_are_text(start: Start) -> None:
     assert forged > plain + 1, "one token more would be the real end of a turn"
 
 
-@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\u202eabc", "𠮷𪚥", "👩‍🚀", "", "\ufffd"])
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\u202eabc", "𠮷𪚥", "👩‍🚀", "", "\x7f"])
 async def test_odd_text_is_answered(start: Start, text: str) -> None:
     assert (await listen(start(), request(text))).finished is not None
 
