@@ -77,6 +77,8 @@ class Desk:
         """Show the settings and the commands."""
         await self._send_settings()
         await context.emitter.set_commands(make_commands(self.language))
+        if context.session.thread_id_to_resume:  # the page has a conversation from before that is gone here
+            await send_notice(say(self.language, "lost"))
 
     async def receive(self, message: cl.Message) -> None:
         """Answer a message, or answer an edited one anew. A second message while one is answered is refused."""

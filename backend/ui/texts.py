@@ -14,6 +14,10 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
         "zh": "模型正在载入，稍候即可落笔。",
         "en": "The model is loading; you can write in a moment.",
     },
+    "lost": {
+        "zh": "与服务断开得久了，页面上先前的对话不再记得；可以照旧往下写。",
+        "en": "The connection was lost for long: what the page shows from before is no longer remembered. Just go on.",
+    },
     "busy": {
         "zh": "上一篇还没写完，这一条没有送出；请等它写完，或先停笔再发。",
         "en": "The last answer is still being written, so this message was not taken; wait for it or press Stop.",

@@ -33,7 +33,8 @@ def in_thread(work: Coroutine[Any, Any, Any]) -> Any:
 class Client:
     """A client of the socket that isn't the page."""
 
-    def __init__(self, session: str | None = None) -> None:
+    def __init__(self, session: str | None = None, thread: str = "") -> None:
+        self.thread = thread
         self.session = session or str(uuid.uuid4())
         self.socket = socketio.AsyncClient(reconnection=False)
         self.steps: dict[str, dict[str, Any]] = {}
@@ -55,7 +56,7 @@ class Client:
             "clientType": "webapp",
             "userEnv": "{}",
             "chatProfile": "",
-            "threadId": "",
+            "threadId": self.thread,
         }
         await self.socket.connect(
             url,

@@ -38,3 +38,16 @@ def test_who_comes_back_finds_the_whole_answer_and_can_still_stop_the_next(serve
     first, second = server.answers()[known:]
     assert (first["reason"], second["reason"]) == ("stop", "cancelled")
     assert second["messages"][2] == ["assistant", SLOW_POEM], "and the conversation is there"
+
+
+def test_who_comes_back_to_a_server_that_has_forgotten_is_told_so(server: Server) -> None:
+    async def work() -> None:
+        page = Client(thread="a-conversation-from-before")
+        await page.start(server.url)
+        await page.until(lambda: page.outputs("notice_message"))
+        assert "不再记得" in page.outputs("notice_message")[0]
+        await page.say("你好吗？")
+        await page.until(lambda: page.outputs("colophon_message"))
+        await page.socket.disconnect()
+
+    in_thread(work())
