@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Unit = Literal["bytes", "tensors"]
+Unit = Literal["bytes", "tensors", "files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Bars:
         if progress.en != self._job or self._bar is None:
             self.close()
             self._job, self._bar = progress.en, self._open(progress)
-        self._bar.n = progress.done
-        self._bar.refresh()
+        self._bar.total = progress.total or None
+        self._bar.update(progress.done - self._bar.n)
 
     def close(self) -> None:
         """End the current bar, if there is one."""
@@ -59,10 +60,11 @@ class Bars:
             desc=f"{progress.zh} · {progress.en}",
             total=progress.total or None,
             initial=progress.done,  # what an earlier run brought doesn't count for the rate
-            unit="B" if in_bytes else " tensors",
+            unit="B" if in_bytes else f" {progress.unit}",
             unit_scale=in_bytes,
             unit_divisor=1024,
             dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10,  # seconds; a log needn't see every step
         )
 
 

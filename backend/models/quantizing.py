@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _quantizing_failed(source: Path, status: int, said: str) -> SourceError:
     return SourceError(f"{source.name} can't be quantized ({reason}).", f"{source.name} 不能量化（{reason}）。")
 
 
-def quantize(source: Path, target: Path, report: Any) -> None:
+def quantize(source: Path, target: Path, report: Report) -> None:
     """Write the NF4 checkpoint and tokenizer of ``source`` (a folder of safetensors, or a GGUF file) to ``target``.
 
     Every linear layer is quantized, the output head too: untied from the embedding it is a copy of its own, and in
@@ -99,7 +100,9 @@ def quantize(source: Path, target: Path, report: Any) -> None:
     folder = source.parent if is_gguf else source
     AutoTokenizer.from_pretrained(folder, **where).save_pretrained(target)
 
-    report(Progress("reading the weights", "读取权重", unit="tensors"))
+    reading = Progress("reading the weights", "读取权重", unit="tensors")
+    report(reading)
+    _watch_bars(reading, report)
     kind: Any = AutoModelForCausalLM
     origin: Path | None = folder  # untied weights stream straight from the files
     given: dict[str, Any] = {}
@@ -124,7 +127,7 @@ def quantize(source: Path, target: Path, report: Any) -> None:
         ),
     )
     model.generation_config = generation or model.generation_config
-    _watch_bars(Progress("saving", "保存", unit="tensors"), report)
+    _watch_bars(Progress("saving", "保存", unit="files"), report)
     model.save_pretrained(target)
 
 
@@ -141,35 +144,43 @@ def _read_whole(folder: Path, where: dict[str, str]) -> Any:
     return model
 
 
-def _watch_bars(job: Progress, report: Any) -> None:
-    """Report what transformers would draw as progress bars."""
+def _watch_bars(job: Progress, report: Report) -> None:
+    """From now on, report what transformers would draw as progress bars."""
+    from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
-    class Watched:
-        def __init__(self, items: Sequence[Any] | None = None, total: int | None = None, **_: object) -> None:
-            self.items = items
-            self.total = total or (len(items) if items is not None else 0)
-            self.done = 0
+    logging.set_tqdm_hook(lambda _factory, args, kwargs: _Watched(job, report, *args, **kwargs))
+    # Reading GGUF draws its bar without asking the hook.
+    modeling_gguf_pytorch_utils.tqdm = partial(_Watched, job, report)
 
-        def update(self, count: int = 1) -> None:
-            self.done += count
-            report(Progress(job.en, job.zh, self.done, self.total, job.unit))
 
-        def __iter__(self) -> Any:
-            for item in self.items or ():
-                yield item
-                self.update()
+class _Watched:
+    """A bar that reports in the place of drawing."""
 
-        def __enter__(self) -> Watched:
-            return self
+    def __init__(
+        self, job: Progress, report: Report, items: Collection[Any] = (), total: int | None = None, **_: object
+    ) -> None:
+        self._job = replace(job, total=total or len(items))
+        self._report = report
+        self._items = items
 
-        def __exit__(self, *_: object) -> None:
-            return None
+    def update(self, count: int = 1) -> None:
+        self._job = replace(self._job, done=self._job.done + count)
+        self._report(self._job)
 
-        def __getattr__(self, _: str) -> Any:
-            return lambda *args, **kwargs: None  # whatever else a bar can do, nobody sees
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            yield item
+            self.update()
 
-    logging.set_tqdm_hook(lambda _factory, args, kwargs: Watched(*args, **kwargs))
+    def __enter__(self) -> _Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *args, **kwargs: None  # whatever else a bar can do, nobody sees
 
 
 def _end_with_parent() -> None:
