@@ -9,7 +9,7 @@ from itertools import islice
 
 from backend.corpus.script import only_han, simplify
 from backend.corpus.shape import clauses
-from backend.corpus.store import words
+from backend.corpus.store import kind_words, words
 from backend.errors import CorpusError
 
 LONGEST = 200  # characters of a query; longer ones are refused
@@ -62,35 +62,31 @@ def search(
         )
     if not wanted and (query.strip() or not (author or form)):
         raise CorpusError(f"{query!r} has no Chinese character to search for.", f"{query!r} 中没有可以查找的汉字。")
-    filters, values = _filters(database, author, form, versions)
-    found = _matching(database, wanted, filters, values)
+    kind = _kind(database, author, form)
+    found = _matching(database, wanted, kind, versions)
     return [_with_others(database, hit) for hit in islice(found, max(0, limit))]
 
 
-def _filters(
-    database: sqlite3.Connection, author: str | None, form: str | None, versions: bool
-) -> tuple[list[str], list[str]]:
-    filters, values = ([] if versions else ["twin IS NULL"]), []
+def _kind(database: sqlite3.Connection, author: str | None, form: str | None) -> dict[str, str]:
+    """The columns of a poem that the filters fix, after a look that there is such an author, form or tune."""
+    kind = {}
     if author is not None:
-        name = only_han(simplify(author))
-        if not database.execute("SELECT 1 FROM poem WHERE author = ? LIMIT 1", (name,)).fetchone():
+        kind["author"] = only_han(simplify(author))
+        if not database.execute("SELECT 1 FROM poem WHERE author = ? LIMIT 1", (kind["author"],)).fetchone():
             raise CorpusError(f"the corpus has no author {author!r}.", f"语料库中没有作者 {author!r}。")
-        filters.append("author = ?")
-        values.append(name)
     if form is not None:
         name = only_han(simplify(form))
         if database.execute("SELECT 1 FROM poem WHERE tune = ? LIMIT 1", (name,)).fetchone():
-            filters.append("tune = ?")
+            kind["tune"] = name
         elif name in known_forms(database):
-            filters.append("form = ?")
+            kind["form"] = name
         else:
             known = "、".join(known_forms(database))
             raise CorpusError(
                 f"the corpus has no form or tune {form!r}; the forms are {known}.",
                 f"语料库中没有体裁或词牌 {form!r}；体裁有{known}。",
             )
-        values.append(name)
-    return filters, values
+    return kind
 
 
 def known_forms(database: sqlite3.Connection) -> list[str]:
@@ -106,16 +102,19 @@ def match_expression(wanted: str) -> str:
     return " AND ".join(f'"{pair}"' for pair in dict.fromkeys(words(wanted).split()[:-1]))
 
 
-def _matching(database: sqlite3.Connection, wanted: str, filters: list[str], values: list[str]) -> Iterator[Hit]:
+def _matching(database: sqlite3.Connection, wanted: str, kind: dict[str, str], versions: bool) -> Iterator[Hit]:
     """Hits in the order of the corpus. The index knows pairs of characters; the whole run is looked for here."""
-    sql, parameters = f"SELECT {_COLUMNS} FROM poem", list(values)
+    filters = [] if versions else ["twin IS NULL"]
     if wanted:
-        sql = f"SELECT {_COLUMNS} FROM words JOIN poem ON poem.id = words.rowid"
-        filters = ["words MATCH ?", *filters]
-        parameters = [match_expression(wanted), *parameters]
-    if filters:
-        sql += " WHERE " + " AND ".join(filters)
-    rows = database.execute(sql + " ORDER BY poem.id" * (not wanted), parameters)
+        sql = f"SELECT {_COLUMNS} FROM words CROSS JOIN poem ON poem.id = words.rowid WHERE words MATCH ?"
+        expression = f"{{title text}} : ({match_expression(wanted)})"
+        for word in kind_words(**kind).split():
+            expression += f' AND kind : "{word}"'
+        rows = database.execute(" AND ".join([sql, *filters]), [expression])
+    else:
+        filters += [f"{column} = ?" for column in kind]
+        sql = f"SELECT {_COLUMNS} FROM poem WHERE {' AND '.join(filters)} ORDER BY id"
+        rows = database.execute(sql, list(kind.values()))
     for number, title, author, dynasty, form, tune, text in rows:
         place = _place(title, text, wanted)
         if place is not None:

@@ -14,7 +14,7 @@ from backend.corpus.script import NOT_HAN
 from backend.errors import CorpusError
 
 NAME = "corpus.sqlite"
-VERSION = "1"  # of the schema and the cleaning; a file of another version is built anew
+VERSION = "2"  # of the schema and the cleaning; a file of another version is built anew
 
 _SCHEMA = """
 CREATE TABLE poem (
@@ -31,7 +31,7 @@ CREATE TABLE poem (
 );
 CREATE TABLE report (step TEXT PRIMARY KEY, number INTEGER NOT NULL, en TEXT NOT NULL, zh TEXT NOT NULL);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE VIRTUAL TABLE words USING fts5 (title, text, content='', detail='column', tokenize='ascii');
+CREATE VIRTUAL TABLE words USING fts5 (title, text, kind, content='', detail='column', tokenize='ascii');
 """
 _INDEXES = """
 CREATE INDEX poem_by_author ON poem (author, form);
@@ -66,6 +66,12 @@ def words(text: str) -> str:
     for run in NOT_HAN.sub(lambda mark: " " if mark[0] == "□" else "", text).split():
         found += [run[at : at + 2] for at in range(len(run))]
     return " ".join(found)
+
+
+def kind_words(author: str | None = None, form: str | None = None, tune: str | None = None) -> str:
+    """The words by which the index knows a poem's author, form and tune, so that they narrow a search at once."""
+    named = (("作", author), ("体", form), ("牌", tune))
+    return " ".join(mark + name for mark, name in named if name)
 
 
 def corpus_path(cache: Path) -> Path:
@@ -103,7 +109,8 @@ def _fill(database: sqlite3.Connection, poems: Iterable[Poem], report: Report, m
         for poem in poems:
             database.execute("INSERT INTO poem VALUES (?,?,?,?,?,?,?,?,?,?)", astuple(poem))
             database.execute(
-                "INSERT INTO words (rowid, title, text) VALUES (?,?,?)", (poem.id, words(poem.title), words(poem.text))
+                "INSERT INTO words (rowid, title, text, kind) VALUES (?,?,?,?)",
+                (poem.id, words(poem.title), words(poem.text), kind_words(poem.author, poem.form, poem.tune)),
             )
         database.execute("INSERT INTO words (words) VALUES ('optimize')")
         database.executescript(_INDEXES)

@@ -59,6 +59,12 @@ def test_author_and_form_filter(database: sqlite3.Connection) -> None:
     assert {hit.form for hit in search(database, "明月", form="詞")} == {"词"}
     assert {hit.tune for hit in search(database, form="渔家")} == {"渔家"}
     assert search(database, "明月", author="杜甫") == []
+    assert [hit.author for hit in search(database, "明月", author="张三", form="渔家")] == ["张三"]
+
+
+def test_the_words_for_kinds_are_not_searched_as_text(database: sqlite3.Connection) -> None:
+    assert search(database, "体词") == []
+    assert search(database, "作杜甫") == []
 
 
 @pytest.mark.parametrize(
