@@ -59,9 +59,9 @@ def browser() -> Iterator[Browser]:
 StartServer = Callable[..., Server]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Start servers; they end with the module."""
+    """Start servers; they end with this folder."""
     servers: list[Server] = []
 
     def start(*options: str, script: dict[str, Any] | None = None, **environment: str) -> Server:
@@ -76,15 +76,15 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         server.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(start_server: StartServer) -> Server:
-    """The module's server."""
+    """The server that most tests share."""
     return start_server()
 
 
 @pytest.fixture
 def writers(browser: Browser, server: Server) -> Iterator[Callable[..., Writer]]:
-    """Open pages of the module's server; they close with the test."""
+    """Open pages of the shared server; they close with the test."""
     opened: list[Writer] = []
 
     def open_page(locale: str = "zh-CN", **context: Any) -> Writer:
