@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backend.corpus import store
 from backend.corpus.search import Hit, search
+from backend.errors import CorpusError
 from backend.settings import load_settings
 
 
@@ -70,7 +71,7 @@ def _build(cache: Path, origin: Path | None, force: bool) -> int:
     from backend.corpus.build import build
 
     path = store.corpus_path(cache)
-    if path.exists() and not force:
+    if not force and _is_usable(cache):
         print(f"{path} is there; --force builds it anew. 语料库已存在；--force 可重新生成。")
         return 0
     began = time.perf_counter()
@@ -79,6 +80,14 @@ def _build(cache: Path, origin: Path | None, force: bool) -> int:
     size = path.stat().st_size / 2**20
     print(f"{path}: {size:.0f} MiB, {time.perf_counter() - began:.0f} s")
     return 0
+
+
+def _is_usable(cache: Path) -> bool:
+    try:
+        with store.opened(cache):
+            return True
+    except CorpusError:  # none yet, of another version, or broken
+        return False
 
 
 def _print_report(rows: Iterable[tuple[str, int, str, str]]) -> None:

@@ -138,4 +138,7 @@ def test_the_command_builds_once_and_anew_with_force(
     assert cli.main(["corpus", "build", "--from", str(archive)]) == 0
     assert (tmp_path / store.NAME).stat().st_ino == made
     assert cli.main(["corpus", "build", "--from", str(archive), "--force"]) == 0
+    (tmp_path / store.NAME).write_text("broken")
+    assert cli.main(["corpus", "build", "--from", str(archive)]) == 0
+    assert cli.main(["corpus", "search", "国破山河在"]) == 0
     assert "收录" in capsys.readouterr().out
