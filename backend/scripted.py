@@ -152,6 +152,7 @@ class ScriptedGenerator:
     def prepare(self, messages: Sequence[Message], adapter: str | None, session: str) -> None:
         """Take note of the hint."""
         self.prepared.append((tuple(messages), adapter, session))
+        self._write({"prepared": session, "messages": [[message.role, message.content] for message in messages]})
 
     def forget(self, session: str) -> None:
         """Take note that the session has ended."""

@@ -77,6 +77,7 @@ class Desk:
         """Show the settings and the commands."""
         await self._send_settings()
         await context.emitter.set_commands(make_commands(self.language))
+        self._prepare()
         if context.session.thread_id_to_resume:  # the page has a conversation from before that is gone here
             await send_notice(say(self.language, "lost"))
 
@@ -131,6 +132,12 @@ class Desk:
         finally:  # what was written stays, whatever ended it
             self.conversation.keep(plan, sheet.text)
             await sheet.close(finished, ending)
+        if plan.intent.kind == "poem":
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Let the generator compute how the next question will begin, while the writer reads or thinks."""
+        self.conversation.generator.prepare(self.conversation.upcoming(), None, self.conversation.session)
 
     def stop(self) -> None:
         """End the answer that is being written, within a token; its part stays."""
@@ -149,7 +156,7 @@ class Desk:
             context.emitter.set_chat_settings(after)
         if change.switched:
             style = self.conversation.style
-            self.conversation.generator.prepare(self.conversation.upcoming(), None, self.conversation.session)
+            self._prepare()
             if self.conversation.turns or self.writing:
                 await send_notice(say(self.language, "switched", name=style_name(style, self.language)))
         labels = sampling_labels(self.conversation.schema, self.language)

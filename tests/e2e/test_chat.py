@@ -127,6 +127,18 @@ def test_the_style_changes_in_mid_conversation_and_no_other_session_notices(serv
     assert other.notices.count() == 0
 
 
+def test_the_next_prompt_is_prepared_while_the_writer_reads(server: Server, writer: Writer) -> None:
+    known = len(server.answers())
+    writer.ask("写一首关于江村的七律")
+    writer.set(style="苏轼")
+    session = server.next_answer(known)["session"]
+    prepared = [line["messages"] for line in server.lines() if line.get("prepared") == session]
+    writer.ask("这首诗好在哪里？")
+    asked = server.answers()[known + 1]["messages"]
+    assert [len(messages) for messages in prepared] == [1, 3, 3], "at the start, after the poem, after the change"
+    assert prepared[-1] == asked[:3]
+
+
 def test_a_poet_who_is_named_takes_the_brush(server: Server, writer: Writer) -> None:
     known = len(server.answers())
     writer.ask("请苏轼以《雨后登楼》为题写一首七言绝句")
