@@ -4,9 +4,9 @@ For each shape (lengths of lines) that enough ci of a tune have:
 
 1. A line rhymes if most of the ci end it in 。 (the collection marks rhymes so); rhyming lines whose last characters
    mostly share a group of 词林正韵 get one letter.
-2. A character is P or Z if nearly all ci have that tone there, counting characters of one tone alone; else x. Shapes
-   that divide the same rhymed sentences otherwise are counted together, and so are the stanzas of tunes that repeat
-   one stanza.
+2. A character is P or Z if nearly all ci have that tone there, counting characters of one tone alone; else x. A line
+   that several shapes have in the same place is counted over all of them, and so are the stanzas of tunes that
+   repeat one stanza.
 3. Where two characters of a line go by turns (仄…平 or 平…仄), the ci are divided and each part gets its template.
 """
 
@@ -20,14 +20,15 @@ from itertools import accumulate, combinations
 from backend.corpus.tunes import Ci, groups, tone
 from backend.prosody.forms import Line, Variant
 
-FIXED = 0.95  # share of one tone that makes a character P or Z
+FIXED, FIXED_ODD = 0.92, 0.95  # share of one tone that makes a character P or Z; the rhythm is in the even ones
+FIXED_RHYME = 0.85  # the same for a rhyme: strays are misprints and readings that the book lacks
 SAME = 0.15  # difference of that share between two stanzas that makes no difference
 RHYMING = 0.8  # share of ci that end a line in 。 if it rhymes
 AGREEING = 0.6  # share of ci whose two lines rhyme, if the lines have one letter; by chance it is 0.1
-TURNING = 0.85  # share of ci whose two characters agree (or differ) if they go by turns
+TURNING = 0.8  # share of ci whose two characters agree (or differ) if they go by turns
 SHARE, FEWEST = 0.025, 6  # of a tune's ci that a shape needs to get a template
 POOL = 15  # ci that tones are counted over at least, except for a tune's main shape
-SPLIT_SHARE, SPLIT_FEWEST = 0.07, 15  # of the ci counted together that each part needs when they are divided
+SPLIT_SHARE, SPLIT_FEWEST = 0.07, 25  # of the ci counted together that each part needs when they are divided
 USUAL = 0.3  # of a tune's ci that a shape has for its ci to be divided
 MOST_PARTS = 4
 NUMBERS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
@@ -68,6 +69,8 @@ def induce(poems: Sequence[Ci], fact: dict[str, object]) -> list[tuple[Variant, 
         usual = len(shape.poems) >= USUAL * len(poems)
         for part in _parts(pool, lengths) if usual else [pool]:
             support = round(len(shape.poems) * len(part) / len(pool))
+            if part is not pool and support < SHARE * len(poems):
+                continue
             made.append((_lines(part, lengths, shape.letters, fact), shape.tone, support))
     made.sort(key=lambda item: -item[2])
     names = _names([(sum(map(len, lines)), tones) for lines, tones, _ in made])
@@ -123,7 +126,7 @@ def _turning_place(poems: list[Ci], lengths: tuple[int, ...]) -> int | None:
     start = 0
     for length in lengths:
         # The even characters carry the rhythm; the others are free so often that they'd turn by chance.
-        for first, second in combinations(range(start + 1, start + length - 1, 2), 2):
+        for first, second in combinations(range(start + 1, start + length, 2), 2):
             pairs = Counter(row[first] + row[second] for row in rows if "?" not in row[first] + row[second])
             same, other = pairs["PP"] + pairs["ZZ"], pairs["PZ"] + pairs["ZP"]
             small = min(pairs["PP"] + pairs["PZ"], pairs["ZP"] + pairs["ZZ"])
@@ -148,7 +151,9 @@ def _lines(
     for number, (end, length) in enumerate(zip(ends, lengths, strict=True)):
         stop = number in letters or number == len(lengths) - 1
         after = "，" if not stop else "。" if end == ends[-1] else "。\n\n" if number == pause else "。\n"
-        tones = "".join(map(_class, columns[end - length : end]))
+        shares = [FIXED if place % 2 else FIXED_ODD for place in range(length)]
+        shares[-1] = FIXED_RHYME if number in letters else FIXED
+        tones = "".join(map(_class, columns[end - length : end], shares))
         # Where some ci rhyme in the other tone the rhyme is no rule of the tune.
         rhyme = letters.get(number, "").upper() if tones[-1] != "x" else ""
         lines.append(Line(tones, rhyme, after))
@@ -157,7 +162,12 @@ def _lines(
 
 def _columns(poems: list[Ci], lengths: tuple[int, ...]) -> list[Counter[str]]:
     """How often each character is P, Z or either; together for the stanzas of a tune that repeats its stanza."""
-    columns = [Counter(column) for column in zip(*map(_tones, poems), strict=True)]
+    rows = [(_tones(poem), set(_spans(poem.shape))) for poem in poems]
+    columns: list[Counter[str]] = []
+    for start, end in _spans(lengths):
+        same = [tones for tones, spans in rows if (start, end) in spans]
+        counted = same if len(same) >= POOL else [tones for tones, _ in rows]
+        columns += [Counter(tones[place] for tones in counted) for place in range(start, end)]
     lines, half = len(lengths) // 2, len(columns) // 2
     if lengths[:lines] == lengths[lines:]:
         for place in range(half):
@@ -167,12 +177,17 @@ def _columns(poems: list[Ci], lengths: tuple[int, ...]) -> list[Counter[str]]:
     return columns
 
 
+def _spans(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Where each line begins and ends."""
+    return [(end - length, end) for end, length in zip(accumulate(lengths), lengths, strict=True)]
+
+
 def _level(column: Counter[str]) -> float:
     return column["P"] / max(1, column["P"] + column["Z"])
 
 
-def _class(column: Counter[str]) -> str:
-    wanted = FIXED * (column["P"] + column["Z"])
+def _class(column: Counter[str], share: float) -> str:
+    wanted = share * (column["P"] + column["Z"])
     return next((kind for kind in "PZ" if wanted and column[kind] >= wanted), "x")
 
 
