@@ -99,9 +99,17 @@ _POLITE = re.compile(
     r"^(?:can|could|would|will) you\b.*\b(?:write|compose|make|give)",
     re.I,
 )
-_LEAD = r"^(?:请问?|麻烦|帮忙|帮我|帮|给我|为我|替我|我要|我想要?|你|再|也|就|来|，|,|\s)*"
+_LEAD = (
+    r"^(?:请问?|能不能|能否|可否|可不可以|可以|能|(?:请|让|由)\S{1,3}(?=写|作|赋|吟)|"
+    r"麻烦|帮忙|帮我|帮|给我|为我|替我|我要|我想要?|你|再|也|就|来|，|,|\s)*"
+)
 _ORDERED = re.compile(_LEAD + r"(?:写|作|赋|吟|做|创作|来|题|要)(?:上|个)?[一两二三1]?\s*(?:首|篇|阕)")
-_VERB_AND_POEM = re.compile(r"(?:写|作|赋|吟|创作|做).*(?:诗|绝句|律诗|[五七]\s*言?\s*[绝律古])")
+_VERB_AND_POEM = re.compile(_LEAD + r"(?:写|作|赋|吟|创作|做).*(?:诗(?![很真太最难要需是有人词])|[绝律古])")
+_BARE = re.compile(
+    r"^诗$|^(?:诗|poem)\s*(?:[\s·・:：,，-]\s*\S.{0,20}|《.{1,20})$|^.{1,20}(?:[\s·・:：,，（(]|》)\s*诗[）)]?$|"
+    r"^诗[^真难是的怎要应很不有和与最好格太讲]\S{0,5}$",
+    re.I,
+)  # a form with a topic and nothing else
 _TITLED = re.compile(r"以.{1,40}为题")
 _SINGING = re.compile(r"^(?:咏|赋得|题)\S{1,8}$")
 _AGAIN = re.compile(
@@ -122,23 +130,24 @@ def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Se
     ``command`` is 诗 or 问 where the writer forced it; ``poets`` maps style ids to the names their poet goes by.
     """
     wish = " ".join(text.split())
+    poets = poets or {}
     if command == QUESTION_COMMAND:
         return Intent("question", forced=True)
     again = bool(_AGAIN.search(wish))
-    if command != POEM_COMMAND and not (again and not _CI.search(wish)) and not _asks_for_poem(wish):
+    if command != POEM_COMMAND and not (again and not _CI.search(wish)) and not _asks_for_poem(wish, poets):
         return Intent("question")
-    style, rest = _take_poet(wish, poets or {})
+    style, rest = _take_poet(wish, poets)
     if _SINGING.match(rest):
         return Intent("poem", None, rest, style, forced=command == POEM_COMMAND)
     form, rest = _take_form(rest)
-    if command == POEM_COMMAND and not again and not _asks_for_poem(wish):
+    if command == POEM_COMMAND and not again and not _asks_for_poem(wish, poets):
         return Intent("poem", form, _tidy(rest), style, forced=True)  # the message is the topic
     topic = _topic_of(_AGAIN.sub("", rest) if again else rest)
     return Intent("poem", form, topic, style, again, forced=command == POEM_COMMAND)
 
 
-def _asks_for_poem(wish: str) -> bool:
-    bare = _QUOTED.sub("《》", wish)
+def _asks_for_poem(wish: str, poets: Mapping[str, Sequence[str]]) -> bool:
+    bare = _QUOTED.sub("《》", _take_poet(wish, poets)[1])
     has_form = _take_form(bare)[0] is not None
     names_poem = "诗" in bare or has_form or bool(_ENGLISH_POEM.search(bare))
     if _CI.search(bare) and not names_poem:
@@ -151,7 +160,7 @@ def _asks_for_poem(wish: str) -> bool:
         return False
     if _VERB_AND_POEM.search(bare) or _TITLED.search(wish) or _SINGING.match(bare):
         return True
-    if has_form and len(bare) <= 20:
+    if has_form and _BARE.match(_take_form(bare)[1].strip()):
         return True
     return bool(_ENGLISH_POEM.search(bare) and _ENGLISH_WISH.search(bare))
 

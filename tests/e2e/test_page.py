@@ -120,6 +120,15 @@ def test_the_page_fits_its_window_and_follows_the_systems_light(writers: Writers
     assert lines == 4, "a couplet a line, also on a phone"
 
 
+def test_the_settings_work_on_a_phone(server: Server, writers: Writers) -> None:
+    writer = writers(viewport={"width": 390, "height": 844}, has_touch=True)
+    known = len(server.answers())
+    writer.set(style="苏轼", temperature=0.9)
+    writer.ask("写一首关于江村的七绝")
+    record = server.next_answer(known)
+    assert (record["adapter"], record["temperature"]) == ("su_shi", 0.9)
+
+
 def test_the_running_page_obeys_the_configuration_file(
     browser: Browser, start_server: StartServer, config_copy: Path
 ) -> None:
