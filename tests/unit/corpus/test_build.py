@@ -158,6 +158,14 @@ def test_a_second_build_is_refused_while_one_runs(archive: Path, tmp_path: Path)
         assert "another process" in str(refused(tmp_path, archive))
 
 
+def test_what_a_killed_build_left_is_swept_away(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "corpus-download").mkdir()
+    (tmp_path / "corpus-download" / source.ARCHIVE).write_text("half")
+    (tmp_path / f".{store.NAME}.partial").write_text("half")
+    build(tmp_path, archive)
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus.lock", store.NAME}
+
+
 def test_a_corpus_stays_when_building_it_anew_fails(archive: Path, tmp_path: Path) -> None:
     build(tmp_path, archive)
     with pytest.raises(CorpusError):
