@@ -140,7 +140,7 @@ def test_what_comes_next_begins_as_it_was_said_it_would(make_conversation: MakeC
     assert conversation.plan("三？", turn_id="t").request.messages[: len(upcoming)] == upcoming
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 150), st.integers(1, 150)), max_size=12),
     context=st.integers(300, 900),

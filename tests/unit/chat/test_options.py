@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.chat.options import MAX_SEED, OptionSchema, load_schema
@@ -34,6 +34,7 @@ def test_the_first_style_stands_in_for_a_default_that_is_not_there() -> None:
     assert SCHEMA.defaults(["general"]).style == "general"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*NUMBERS, "style", "seed", "system_prompt", "x"]), anything))
 def test_whatever_a_client_sends_the_options_stay_within_the_schema(values: dict[str, Any]) -> None:
     options, _ = SCHEMA.apply(SCHEMA.defaults(STYLES), values, STYLES, max_new_tokens=300)
@@ -49,6 +50,7 @@ def test_whatever_a_client_sends_the_options_stay_within_the_schema(values: dict
     assert isinstance(options.top_k, int)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 1.5))
 def test_a_number_lands_on_the_nearest_step(value: float) -> None:
     landed = SCHEMA.temperature.clamp(value, 0.7)

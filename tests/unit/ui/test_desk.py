@@ -22,10 +22,10 @@ __all__ = ["make_conversation", "schema"]
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A session whose connection the test decides; grace 0.1 s, the rest 0.3 s."""
+    """A session whose connection the test decides; grace 0.4 s, the rest 0.8 s."""
     from chainlit.chat_context import chat_contexts
 
-    run = Runtime(Settings.model_validate({}), load_schema(ROOT / "chainlit.config.toml"), 0.3, 0.1)
+    run = Runtime(Settings.model_validate({}), load_schema(ROOT / "chainlit.config.toml"), 1.2, 0.4)
     monkeypatch.setattr(runtime, "_current", run)
     fake = SimpleNamespace(id="s", to_clear=False, connected=False)
     monkeypatch.setattr(desk, "_is_connected", lambda session: session.connected)
@@ -52,7 +52,7 @@ async def test_a_connection_that_comes_back_finds_everything_as_it_was(place: De
     place.leave(session)
     await asyncio.sleep(0.05)
     session.connected = True
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(0.8)
     assert forgotten(place) == []
     assert place._stop is not None
     assert not place._stop.is_set()
@@ -63,12 +63,12 @@ async def test_one_that_stays_away_ends_the_answer_and_then_frees_the_session(pl
     from chainlit.chat_context import chat_contexts
 
     place.leave(session)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.7)
     assert place._stop is not None
     assert place._stop.is_set()
     assert forgotten(place) == ["s"]
     assert desk.find("s") is place, "a writer who returns still finds the conversation"
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.0)
     assert desk.find("s") is None
     assert "s" not in chat_contexts
 
@@ -84,5 +84,5 @@ async def test_a_new_chat_frees_the_old_one_at_once(place: Desk, session: Any) -
 async def test_leaving_twice_winds_down_once(place: Desk, session: Any) -> None:
     place.leave(session)
     place.leave(session)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.6)
     assert forgotten(place) == ["s"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.chat.conversation import Change
@@ -43,12 +43,14 @@ def test_a_colon_before_a_letter_is_literal_outside_of_code(text: str, shown: st
     assert show(list(text)) == shown, "however it is cut"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab:`\n江 "), max_size=12))
 def test_pieces_come_out_as_the_whole_would_and_nothing_is_lost(pieces: list[str]) -> None:
     assert show(pieces) == show(["".join(pieces)])
     assert show(pieces).replace("\\", "") == "".join(pieces)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_escaped_text_reads_as_itself(text: str) -> None:
     assert re.sub(r"\\(.)", r"\1", texts.escape(text), flags=re.S) == text
