@@ -54,7 +54,7 @@ def _mark(item: CharacterVerdict) -> str:
 
 def render(verdict: Verdict) -> str:
     """The verdict for a terminal: lines with tone marks, what is to be said of them, a summary in both languages."""
-    rows = []
+    rows = [f"《{verdict.heading[0]}》{' '.join(verdict.heading[1:2])}".rstrip()] if verdict.heading else []
     for number, line in enumerate(verdict.lines, 1):
         said = [f for f in verdict.findings if f.line == number]
         marks = "".join(map(_mark, line.characters))
@@ -62,4 +62,4 @@ def render(verdict: Verdict) -> str:
         rows.append(f"{number:>3}  {line.text}  {marks}  {line.type_zh} {rhyme}".rstrip())
         rows += [f"     {'✗' if f.severity == 'fault' else '·'} {f.zh}\n       {f.en}" for f in said]
     legend = "○ 平 level  ● 仄 oblique  ◐ 两读 either  △▲ 不合 wrong  ？ 未收 unknown"
-    return "\n".join([*rows, *([legend] if rows else []), verdict.summary_zh, verdict.summary_en])
+    return "\n".join([*rows, *([legend] if verdict.lines else []), verdict.summary_zh, verdict.summary_en])
