@@ -7,10 +7,12 @@ import logging
 import os
 import socket
 import tempfile
+import threading
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar, cast
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -25,6 +27,7 @@ from backend.ui.guard import Guard
 from backend.ui.runtime import Runtime
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 CONFIG = ROOT / "chainlit.config.toml"
 
 
@@ -128,7 +131,7 @@ async def _load(run: Runtime) -> None:
         run.progress = str(progress)
 
     try:
-        run.studio = await asyncio.to_thread(startup.start, run.settings, note)
+        run.studio = await _in_thread(lambda: startup.start(run.settings, note))
     except Exception as error:
         if not isinstance(error, MoyunError):
             log.exception("The model could not be loaded")
@@ -138,3 +141,29 @@ async def _load(run: Runtime) -> None:
     run.loaded.set()
     shown = "localhost" if run.settings.host in ("127.0.0.1", "::1", "0.0.0.0", "::") else run.settings.host
     log.info("Moyun is ready: http://%s:%d (model: %s)", shown, run.settings.port, run.studio.generator.model_name)
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Run ``work`` in a thread that does not keep the process alive when it is interrupted."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("Result", result))
+
+    def run() -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            problem = error
+        with suppress(RuntimeError):  # the loop may have ended meanwhile
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=run, name="moyun-load", daemon=True).start()
+    return await done

@@ -39,7 +39,14 @@ def wait_until(done: Callable[[], Any], seconds: float = 15.0, what: str = "it")
 class Server:
     """One serving process. ``environment`` adds ``MOYUN_*`` variables."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *options: str, seconds: float = 40.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *options: str,
+        seconds: float = 40.0,
+        wait: bool = True,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.record_path = folder / "record.jsonl"
@@ -55,15 +62,23 @@ class Server:
                 stderr=subprocess.STDOUT,
             )
         try:
-            wait_until(self._is_ready, seconds, "the server's readiness")
+            wait_until(self.is_ready if wait else self.is_alive, seconds, "the server's start")
         except BaseException:
             self.close()
             raise
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether it can write."""
+        return self._answers("/ready")
+
+    def is_alive(self) -> bool:
+        """Whether it serves, perhaps without a model yet."""
+        return self._answers("/health")
+
+    def _answers(self, path: str) -> bool:
         assert self.process.poll() is None, f"the server ended: {self.log()}"
         try:
-            with urlopen(self.url + "/ready", timeout=5) as answer:
+            with urlopen(self.url + path, timeout=5) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False

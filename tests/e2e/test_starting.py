@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.conftest import StartServer
-from tests.e2e.serving import ROOT
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.chatting import Writer
+from tests.e2e.conftest import SCRIPT, StartServer
+from tests.e2e.serving import ROOT, Server, wait_until
 
 
 def serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -67,3 +71,34 @@ def test_the_server_ends_on_interrupt_and_leaves_the_checkout_as_it_was(start_se
     assert server.process.returncode == 0
     assert "Traceback" not in server.log()
     assert {path.name for path in ROOT.iterdir()} - before <= {".pytest_cache"}
+
+
+def slow_server(folder: Path) -> tuple[Server, Path]:
+    """A server whose script is a pipe: it loads until something is written there."""
+    pipe = folder / "script.json"
+    os.mkfifo(pipe)
+    return Server(folder, {"MOYUN_SCRIPTED": str(pipe)}, wait=False), pipe
+
+
+def test_the_page_waits_for_the_model_and_opens_by_itself(browser: Browser, tmp_path: Path) -> None:
+    server, pipe = slow_server(tmp_path)
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    page.goto(server.url)
+    expect(page.locator("p").first).to_have_text("研墨中……模型载入之后，此页自会打开。")
+    assert not server.is_ready()
+    pipe.write_text(json.dumps(SCRIPT, ensure_ascii=False), encoding="utf-8")
+    wait_until(server.is_ready, 10, "readiness")
+    expect(page.locator("#chat-input")).to_be_visible(timeout=15_000)
+    context.close()
+    writer = Writer(browser, server.url)
+    assert writer.ask("写一首关于江村的七律")
+    writer.close()
+    server.close()
+
+
+def test_an_interrupt_while_the_model_loads_ends_the_server_at_once(tmp_path: Path) -> None:
+    server, _ = slow_server(tmp_path)
+    server.close()
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.log()
