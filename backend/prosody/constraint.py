@@ -17,17 +17,18 @@ never empty.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import ProsodyError
-from backend.prosody.forms import Form, Variant
+from backend.prosody.forms import Form
 from backend.prosody.lexicon import Lexicon, Mask, uses_of
-from backend.prosody.plan import Fixed, Place, Plan, acrostic_places, locked_places, make_plans
+from backend.prosody.plan import Fixed, Place, Plan, acrostic_places, choose_variants, locked_places, make_plans
 from backend.prosody.rhyme_state import RhymeState
 from backend.prosody.tables import to_simplified
+from backend.prosody.usage import Usage
 
 USES = {"regulated": 2, "old": 3, "ci": 3}  # of one character in a poem
 
@@ -38,13 +39,11 @@ class MetreConstraint:
     def __init__(self, lexicon: Lexicon, plans: list[Plan], fixed: Fixed, rhyme: str | None, uses: int) -> None:
         self._lexicon = lexicon
         self._plans = plans
-        self._uses = uses
+        self._usage = Usage(lexicon, uses)
         self._position = 0
         self._forced: tuple[int, ...] = ()
         self._previous, self._run = -1, 0  # the last character of the line, and how often it stands there
-        self._counts: Counter[int] = Counter()
         self._spent: set[int] = set()  # characters that can't be rhyme words any more
-        self._banned = np.zeros(len(lexicon.ids), dtype=np.bool_)  # (V,): tokens whose characters are used up
         self._taken = np.zeros(len(lexicon.characters) + 1, dtype=np.bool_)  # (C + 1,): rhyme words in use
         self._mask: Mask | None = None
         self._rhymes = self._make_rhymes()
@@ -100,8 +99,7 @@ class MetreConstraint:
         """An independent copy in the same state."""
         other = object.__new__(MetreConstraint)
         other.__dict__.update(self.__dict__)
-        other._counts, other._spent = self._counts.copy(), self._spent.copy()
-        other._banned, other._taken = self._banned.copy(), self._taken.copy()
+        other._usage, other._spent, other._taken = self._usage.copy(), self._spent.copy(), self._taken.copy()
         other._rhymes = {letter: state.copy() for letter, state in self._rhymes.items()}
         return other
 
@@ -117,17 +115,7 @@ class MetreConstraint:
 
     def _slots(self, letter: str) -> list[str]:
         """Tones of the letter's slots that are still to be filled, under the plan that has most of them."""
-        found = []
-        for plan in self._plans:
-            ends = ((bound - 1, line) for bound, line in zip(plan.bounds, plan.lines, strict=True))
-            found.append(
-                [
-                    line.tones[-1]
-                    for place, line in ends
-                    if line.rhyme == letter and place >= self._position and not plan.places[place].fixed
-                ]
-            )
-        return max(found, key=len)
+        return max((plan.free_slots(letter, self._position) for plan in self._plans), key=len)
 
     def _reserve(self, fixed: Fixed) -> None:
         """Counts the fixed characters in advance, and lets fixed rhyme words decide the rhyme."""
@@ -188,7 +176,7 @@ class MetreConstraint:
             scarce = state.scarce(self._lexicon.longest)
             if scarce is not None:
                 planned &= ~self._spending(scarce)
-        allowed: Mask = planned & ~self._banned
+        allowed: Mask = planned & ~self._usage.banned
         if self._previous >= 0:
             starts = self._lexicon.starting if self._run > 1 else self._lexicon.doubling
             allowed[starts[self._previous]] = False
@@ -245,11 +233,7 @@ class MetreConstraint:
                 state.close(self._rhymes[letter].open)
 
     def _use(self, character: int, times: int = 1) -> None:
-        self._counts[character] += times
-        if self._counts[character] >= self._uses - 1:
-            self._banned[self._lexicon.twice[character]] = True
-        if self._counts[character] >= self._uses:
-            self._banned[self._lexicon.holding[character]] = True
+        if self._usage.add(character, times):
             self._spend(character)
 
     def _spend(self, character: int) -> None:
@@ -266,18 +250,9 @@ class MetreConstraint:
             forced += lexicon.spell_mark(mark)
         if self._position == len(plan.places):
             forced.append(lexicon.index_of(lexicon.end))
-        elif fixed := self._fixed_run(plan):
+        elif fixed := plan.fixed_run(self._position):
             forced += lexicon.spell(fixed)
         self._forced = tuple(forced)
-
-    def _fixed_run(self, plan: Plan) -> str:
-        line = plan.places[self._position].line
-        run = ""
-        for place in plan.places[self._position : plan.bounds[line]]:
-            if not place.fixed:
-                break
-            run += place.fixed
-        return run
 
 
 def _may_rhyme(place: Place) -> bool:
@@ -320,21 +295,5 @@ def make_constraint(
         kept = locked_places({number: to_simplified(text) for number, text in locked.items()}, form)
         fixed |= kept
     chosen = lexicon.book.find_rhyme(rhyme) if rhyme else None
-    plans = make_plans(form, fixed, lexicon.book, _variants(form, opening, first_line_rhymes, variant))
+    plans = make_plans(form, fixed, lexicon.book, choose_variants(form, opening, first_line_rhymes, variant))
     return MetreConstraint(lexicon, plans, fixed, chosen, uses or USES[form.kind])
-
-
-def _variants(
-    form: Form, opening: str | None, first_line_rhymes: bool | None, variant: str | None
-) -> Sequence[Variant]:
-    found = [
-        item
-        for item in form.variants
-        if (variant is None or item.name == variant)
-        and (not form.is_regulated or opening is None or item.name.startswith(opening))
-        and (not form.is_regulated or first_line_rhymes is None or bool(item.lines[0].rhyme) == first_line_rhymes)
-    ]
-    if not found:
-        names = "、".join(item.name for item in form.variants if item.name) or "-"
-        raise ProsodyError(f"{form.name} has no such variant; it has {names}.", f"{form.name}没有这种格式；有{names}。")
-    return found if form.is_regulated else found[:1]

@@ -39,6 +39,24 @@ class Plan:
     marks: tuple[str, ...]
     bounds: tuple[int, ...]  # number of characters before the end of each line
 
+    def free_slots(self, letter: str, position: int) -> list[str]:
+        """Tones of the rhyme slots of a letter from ``position`` on that no fixed character fills."""
+        ends = ((bound - 1, line) for bound, line in zip(self.bounds, self.lines, strict=True))
+        return [
+            line.tones[-1]
+            for place, line in ends
+            if line.rhyme == letter and place >= position and not self.places[place].fixed
+        ]
+
+    def fixed_run(self, position: int) -> str:
+        """The fixed characters that stand at ``position`` and directly behind it in the same line."""
+        run = ""
+        for place in self.places[position : self.bounds[self.places[position].line]]:
+            if not place.fixed:
+                break
+            run += place.fixed
+        return run
+
 
 def acrostic_places(text: str, num_lines: int) -> Fixed:
     """An acrostic (藏头) at the head of every line, or of every couplet.
@@ -78,6 +96,27 @@ def locked_places(locked: Mapping[int, str], form: Form) -> Fixed:
             )
         fixed.update({(number - 1, place): character for place, character in enumerate(text)})
     return fixed
+
+
+def choose_variants(
+    form: Form, opening: str | None, first_line_rhymes: bool | None, variant: str | None
+) -> Sequence[Variant]:
+    """The variants of a form that a writer's choices leave; of a ci the first.
+
+    Raises:
+        ProsodyError: none is left.
+    """
+    found = [
+        item
+        for item in form.variants
+        if (variant is None or item.name == variant)
+        and (not form.is_regulated or opening is None or item.name.startswith(opening))
+        and (not form.is_regulated or first_line_rhymes is None or bool(item.lines[0].rhyme) == first_line_rhymes)
+    ]
+    if not found:
+        names = "、".join(item.name for item in form.variants if item.name) or "-"
+        raise ProsodyError(f"{form.name} has no such variant; it has {names}.", f"{form.name}没有这种格式；有{names}。")
+    return found if form.is_regulated else found[:1]
 
 
 def make_plans(form: Form, fixed: Fixed, book: Book, variants: Sequence[Variant]) -> list[Plan]:
