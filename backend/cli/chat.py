@@ -142,11 +142,9 @@ class Terminal:
 
 def _summary(plan: Plan, finished: Finished | None) -> str:
     kind = plan.intent.form.name if plan.intent.form else plan.intent.kind
-    made = f"[{kind} · {plan.request.adapter or 'base'} · T {plan.options.temperature:g} · seed {plan.seed}"
-    if finished is None:
-        return made + " · stopped]"
-    usage = finished.usage
-    return (
-        made
-        + f" · {usage.completion_tokens} tokens · {usage.first_token_seconds:.1f} s · {usage.tokens_per_second:.1f}/s]"
-    )
+    parts = [kind, plan.request.adapter or "base", f"T {plan.options.temperature:g}", f"seed {plan.seed}"]
+    if finished is not None:
+        usage = finished.usage
+        parts += [f"{usage.completion_tokens} tokens", f"{usage.first_token_seconds:.1f} s"]
+        parts += [f"{usage.tokens_per_second:.1f}/s", "stopped" if finished.reason == "cancelled" else finished.reason]
+    return f"[{' · '.join(parts)}]"

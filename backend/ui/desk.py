@@ -128,7 +128,7 @@ class Desk:
                     await sheet.write(event.text)
                 else:
                     finished = event
-            ending = None if finished is not None else "stopped"
+            ending = None
         finally:  # what was written stays, whatever ended it
             self.conversation.keep(plan, sheet.text)
             await sheet.close(finished, ending)

@@ -71,6 +71,6 @@ class Sheet:
         if self.text:
             self._answer.content += rest
             await self._answer.send()  # also repairs a page that lost pieces while it was disconnected
-        if self.text or finished is not None or ending == "stopped":
+        if self.text or finished is not None:
             line = colophon(self._plan, finished, self._language, ending)
             await _message(line, "colophon_message", self._plan.style.id).send()

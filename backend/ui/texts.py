@@ -95,8 +95,9 @@ def colophon(plan: Plan, finished: Finished | None, language: Language, ending: 
     ]
     if finished is not None:
         usage = finished.usage
-        parts.append(say(language, "tokens", count=usage.completion_tokens))
-        parts.append(say(language, "first", seconds=f"{usage.first_token_seconds:.1f}"))
+        if usage.completion_tokens:
+            parts.append(say(language, "tokens", count=usage.completion_tokens))
+            parts.append(say(language, "first", seconds=f"{usage.first_token_seconds:.1f}"))
         if usage.tokens_per_second:
             parts.append(say(language, "rate", rate=f"{usage.tokens_per_second:.1f}"))
         ending = {"stop": ending, "length": "length", "cancelled": "stopped"}[finished.reason]

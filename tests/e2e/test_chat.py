@@ -87,6 +87,7 @@ def test_stop_ends_the_computation_and_keeps_the_part_that_was_written(server: S
     assert record["text"].startswith(part)
     assert len(record["text"]) - len(part) <= 3, "what was computed was shown, up to the pieces on their way"
     assert "已停笔" in writer.colophon()
+    assert numbers_of(writer.colophon())["tokens"] == str(len(part))
     assert "manually stopped" not in writer.page.inner_text("body")
     writer.ask("刚才说到哪里了？")
     assert server.next_answer(known + 1)["messages"][2] == ["assistant", part], "the part is remembered"

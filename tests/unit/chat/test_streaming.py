@@ -63,15 +63,30 @@ async def test_stop_ends_the_generator_and_still_yields_what_had_arrived() -> No
     text = "".join(event.text for event in events if isinstance(event, TokenEvent))
     assert 2 < len(text) < len(TEXT)
     assert TEXT.startswith(text)
-    assert not any(isinstance(event, Finished) for event in events)
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.usage.completion_tokens) == ("cancelled", len(text))
+    assert 0 < last.usage.first_token_seconds < last.usage.seconds
 
 
 async def test_stop_works_while_the_request_still_waits() -> None:
     stop = asyncio.Event()
     stop_soon = asyncio.get_running_loop().call_later(0.05, stop.set)
     events = await asyncio.wait_for(collect(generator(text="好", wait=30.0, queue=[1], queue_delay=0), stop), 2)
-    assert events == [Queued(1)]
+    assert events[0] == Queued(1)
+    assert isinstance(events[1], Finished)
+    assert (events[1].reason, events[1].usage.completion_tokens) == ("cancelled", 0)
     stop_soon.cancel()
+
+
+async def test_stop_that_comes_with_the_end_changes_nothing() -> None:
+    stop = asyncio.Event()
+    events: list[Event] = []
+    async for event in stream_pieces(generator(text="好"), REQUEST, stop):
+        events.append(event)
+        if isinstance(event, Finished):
+            stop.set()
+    assert [event.reason for event in events if isinstance(event, Finished)] == ["stop"]
 
 
 async def test_an_error_comes_after_the_text_that_was_written() -> None:

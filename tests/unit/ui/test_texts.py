@@ -72,8 +72,10 @@ def test_the_small_line_says_how_a_text_was_made(make_conversation: MakeConversa
     assert line == r"杜甫 · 适配器 du\_fu · 温度 0.9 · 种子 42 · 96 词元 · 首字 0.8 秒 · 每秒 22.8 词元"
     english = texts.colophon(plan, Finished("length", usage), "en").replace(texts.NBSP, " ")
     assert english.endswith("96 tokens · first after 0.8 s · 22.8 tokens/s · ended at the longest length")
-    stopped = texts.colophon(plan, None, "zh", "stopped").replace(texts.NBSP, " ")
-    assert stopped.endswith("种子 42 · 已停笔")
+    stopped = texts.colophon(plan, Finished("cancelled", usage), "zh").replace(texts.NBSP, " ")
+    assert stopped.endswith("每秒 22.8 词元 · 已停笔")
+    failed = texts.colophon(plan, None, "zh", "failed").replace(texts.NBSP, " ")
+    assert failed.endswith("种子 42 · 未写完")
 
 
 def test_a_change_is_told_in_the_widgets_own_words(make_conversation: MakeConversation) -> None:
