@@ -3,7 +3,7 @@
 Implements :class:`backend.types.Constraint` for any :class:`backend.prosody.forms.Form`. What it lets through passes
 the checker; a poem that it forbids breaks the form or one of these rules of its own:
 
-* a character fits in all its readings (the lexicon's ``strict``), and a rhyme word has a reading in the rhyme;
+* a character fits in all its readings (the lexicon's ``fitting``), and a rhyme word has a reading in the rhyme;
 * a rhyme word is not repeated, and a letter of the same tone changes the rhyme;
 * a character comes at most twice in regulated verse, three times elsewhere; side by side (萋萋) counts as one;
 * a token does not reach over the end of a line; layout marks and fixed characters are forced.

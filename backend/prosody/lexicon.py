@@ -13,14 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.errors import ProsodyError
-from backend.prosody.tables import Book, BookName, load_book, to_simplified
+from backend.prosody.tables import Book, BookName, load_book, to_simplified, usual_tones
 
 Mask = NDArray[np.bool_]
+Fitting = Literal["all", "usual", "any"]
 
 MARKS = ("，", "。", "、", "\n", "。\n", "。\n\n", "\n\n")
 _HAN = re.compile("[〇㐀-䶿一-鿿\U00020000-\U0003ffff]+")
@@ -47,13 +49,14 @@ def decode_byte_level(vocabulary: Mapping[str, int]) -> dict[int, str]:
 class Lexicon:
     """Tokens for verse under one rhyme book, with the tables that masks are made of."""
 
-    def __init__(self, texts: Mapping[int, str], end: int, book: Book, *, strict: bool = True) -> None:
+    def __init__(self, texts: Mapping[int, str], end: int, book: Book, *, fitting: Fitting = "all") -> None:
         """
         Args:
             texts: token id -> text; see :func:`decode_byte_level`. Traditional forms are left out: a poem is in one
                 script, and the models write simplified.
             end: id of the token that ends an answer.
-            strict: a character must fit in all its readings; else in one.
+            fitting: which readings of a character must fit: all; the usual ones, so that 家 may be used although
+                it has an oblique reading that verse does not use (平水韵 and 词林正韵); or any.
         """
         kept = {number: text for number, text in texts.items() if self._is_verse(text, book) or text in MARKS}
         self.book = book
@@ -77,7 +80,7 @@ class Lexicon:
         self.last = np.array(
             [self.character_index[word[-1]] if word else none for word in words], dtype=np.int32
         )  # (V,): last character
-        self._read_classes(strict)
+        self._read_classes(fitting)
         self._index_characters()
         self._fitting: dict[str, Mask] = {}
         self._only: dict[int, Mask] = {}
@@ -89,7 +92,7 @@ class Lexicon:
             return False
         return all(book.readings(character) for character in text)
 
-    def _read_classes(self, strict: bool) -> None:
+    def _read_classes(self, fitting: Fitting) -> None:
         """``classes[tone]`` (C + 1,): characters that fit P, Z or x; ``rhyming[tone]`` (rhymes, C + 1): those of
         them that have a reading in the rhyme."""
         self.rhymes = list(self.book.rhymes)
@@ -100,8 +103,10 @@ class Lexicon:
         for column, character in enumerate(self.characters):
             readings = self.book.readings(character)
             tones = {reading.tone_class for reading in readings}
+            if fitting == "usual" and self.book.name != "tongyun":
+                tones = set(usual_tones().get(character, "")) or tones
             for tone in "PZ":
-                self.classes[tone][column] = tones == {tone} if strict else tone in tones
+                self.classes[tone][column] = tone in tones if fitting == "any" else tones == {tone}
             self.classes["x"][column] = True
             for reading in readings:
                 for tone in ("x", reading.tone_class):
@@ -218,19 +223,20 @@ class Lexicons:
             end: id of the token that ends an answer.
         """
         self._vocabulary, self._end = vocabulary, end
-        self._made: dict[BookName, Lexicon] = {}
+        self._made: dict[tuple[BookName, Fitting], Lexicon] = {}
         self._lock = Lock()
 
-    def of(self, book: BookName) -> Lexicon:
-        """The lexicon under a book. Books that know the same characters share one array of ids."""
+    def of(self, book: BookName, fitting: Fitting = "all") -> Lexicon:
+        """The lexicon under a book. Those of the same characters share one array of ids."""
         with self._lock:
-            if book not in self._made:
-                lexicon = Lexicon(decode_byte_level(self._vocabulary), self._end, load_book(book))
+            if (book, fitting) not in self._made:
+                texts = decode_byte_level(self._vocabulary)
+                lexicon = Lexicon(texts, self._end, load_book(book), fitting=fitting)
                 for other in self._made.values():
                     if np.array_equal(other.ids, lexicon.ids):
                         lexicon.ids = other.ids
-                self._made[book] = lexicon
-            return self._made[book]
+                self._made[book, fitting] = lexicon
+            return self._made[book, fitting]
 
 
 def uses_of(text: Sequence[str]) -> dict[str, int]:

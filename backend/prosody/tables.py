@@ -151,6 +151,12 @@ def _rhyme_names(book: BookName) -> dict[str, str]:
 
 
 @cache
+def usual_tones() -> dict[str, str]:
+    """Characters of two tones of which regulated verse uses one (see :mod:`backend.prosody.build.usual`): P or Z."""
+    return {character: tone for tone, characters in _rows("usual.tsv") for character in characters}
+
+
+@cache
 def _script() -> dict[int, int]:
     traditional, simplified, *_ = (DATA / "simplified.txt").read_text(encoding="utf-8").split("\n")
     return str.maketrans(traditional, simplified)

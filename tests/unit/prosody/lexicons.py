@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from backend.prosody.constraint import MetreConstraint
-from backend.prosody.lexicon import Lexicon
+from backend.prosody.lexicon import Fitting, Lexicon
 from backend.prosody.tables import BookName, load_book
 from tests.unit.prosody.famous_poems import POEMS
 
@@ -17,7 +17,7 @@ JUNK = ("hello", "，在", "的，", "\x80", "春风，", "龘龘龘", "發", " 
 
 
 @cache
-def small_lexicon(book: BookName = "pingshui") -> Lexicon:
+def small_lexicon(book: BookName = "pingshui", fitting: Fitting = "all") -> Lexicon:
     """About 3,000 characters and 2,000 words under a rhyme book; the end of the answer is token 7."""
     known = load_book("pingshui").own
     common = [character for character in known if "一" <= character <= "鿿"][::4]
@@ -27,7 +27,7 @@ def small_lexicon(book: BookName = "pingshui") -> Lexicon:
     rare = "江双窗邦缸降腔撞幢桩龙庞"
     doubled = ("萋萋", "悠悠", "日复日", "一对一", "萧萧")
     texts = [*sorted({*common, *verse, *rare, *pairs, *triples, *doubled}), *MARKS, *JUNK]
-    return Lexicon(dict(enumerate(texts, 10)), END, load_book(book))
+    return Lexicon(dict(enumerate(texts, 10)), END, load_book(book), fitting=fitting)
 
 
 def walk(constraint: MetreConstraint, lexicon: Lexicon, rng: np.random.Generator) -> str:
