@@ -16,7 +16,7 @@ from backend.prosody.catalog import AUTO, Request, find_tune, understand
 from backend.prosody.ci import tunes
 from backend.prosody.forms import Form
 from backend.prosody.judging import Judgement, Poem, cut, judge_old, judge_regulated, judge_tune
-from backend.prosody.layout import Layout, read
+from backend.prosody.layout import MAX_CHARACTERS, Layout, read
 from backend.prosody.presenting import bare_lines, line_verdicts
 from backend.prosody.summary import summarize, summarize_nothing
 from backend.prosody.tables import BOOKS, BookName, is_traditional, load_book
@@ -47,6 +47,8 @@ def check(text: str, form: str = AUTO, book: str = "pingshui") -> Verdict:
         load_book(book)  # says which books there are
     name: BookName = book  # type: ignore[assignment]
     request = None if form == AUTO else understand(form)
+    if len(text) > MAX_CHARACTERS:
+        return _refuse(request, Layout((), ()), name, _too_long(text))
     layout = read(text, partial(_has_shape, request=request))
     traditional = is_traditional(text)
     if request is None:
@@ -160,9 +162,9 @@ def _put_into_words(judgement: Judgement, layout: Layout, book: BookName) -> Ver
     )
 
 
-def _refuse(request: Request | None, layout: Layout, book: BookName) -> Verdict:
+def _refuse(request: Request | None, layout: Layout, book: BookName, finding: Finding | None = None) -> Verdict:
     """The verdict on what hasn't the shape of the form, or of any."""
-    finding = _shape_finding(request, layout.lines)
+    finding = finding or _shape_finding(request, layout.lines)
     zh, en = summarize_nothing(request.name if request else None, finding)
     return Verdict(
         form=request.name if request else None,
@@ -174,6 +176,13 @@ def _refuse(request: Request | None, layout: Layout, book: BookName) -> Verdict:
         findings=(finding,),
         summary_zh=zh,
         summary_en=en,
+    )
+
+
+def _too_long(text: str) -> Finding:
+    return wording.wrong_length(
+        f"文字太长（{len(text)}字），超过{MAX_CHARACTERS}字的不看；请只贴一首诗。",
+        f"The text has {len(text):,} characters, and past {MAX_CHARACTERS:,} it is not read; paste one poem only.",
     )
 
 

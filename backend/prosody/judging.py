@@ -155,10 +155,10 @@ def cut(pieces: Sequence[str], variant: Variant) -> tuple[str, ...] | None:
     Where a sentence pauses is the writer's choice; where it rhymes is not: the ends of rhyming lines must be ends
     of pieces.
     """
+    if sum(map(len, pieces)) != sum(variant.lengths):
+        return None
     text, ends = "".join(pieces), set(accumulate(len(piece) for piece in pieces))
     bounds = list(accumulate(variant.lengths))
-    if len(text) != bounds[-1]:
-        return None
     if any(line.rhyme and end not in ends for line, end in zip(variant.lines, bounds, strict=True)):
         return None
     return tuple(text[end - len(line) : end] for line, end in zip(variant.lines, bounds, strict=True))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 MAX_CHARACTERS = 5000  # more is not a poem, and would only keep a reader waiting
-MAX_LINE = 16  # characters; longer than any line of a ci
+MAX_HEADING = 24  # rows above a poem that are tried as title, author and preface
 _NOTE = re.compile(r"（[^（）]*）|\([^()]*\)|〔[^〔〕]*〕|\[[^\[\]]*\]|【[^【】]*】")
 _HAN = re.compile("[〇□㐀-䶿一-鿿豈-龎\\U00020000-\\U0003ffff]")  # □ stands for a lost character
 _TITLE = re.compile(r"\s*[#*>\s]*《([^《》]*)》\s*")
@@ -87,8 +87,8 @@ def read(text: str, is_poem: Callable[[tuple[str, ...]], bool]) -> Layout:
     Args:
         is_poem: tells from the lines whether they have the shape that is looked for.
     """
-    titles, rows = rows_of(text[:MAX_CHARACTERS])
-    for skipped in range(len(rows)):
+    titles, rows = rows_of(text)
+    for skipped in range(min(len(rows), MAX_HEADING + 1)):
         lines = _lines(rows[skipped:])
         if skipped and not rows[skipped - 1].may_be_heading(lines):
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -143,6 +144,15 @@ def test_a_prose_preface_is_set_aside() -> None:
     assert verdict.fits
     assert verdict.form == "五绝"
     assert verdict.heading[0] == "登鹳雀楼"
+
+
+@pytest.mark.parametrize("row", ["山", "山水", "白日依山尽", "白日依山尽，黄河入海流。", "《山》", "（山", "a"])
+def test_a_long_paste_is_answered_at_once(row: str) -> None:
+    started = time.perf_counter()
+    for form in ("auto", "七律", "水调歌头"):
+        check(((row + "\n") * 5000)[:5000], form)
+        assert "5,000" in check((row + "\n") * 5000, form).summary_en
+    assert time.perf_counter() - started < 5
 
 
 verses = st.text(
