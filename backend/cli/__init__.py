@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "check a poem against its form, its tones and its rhyme",
     "forms": "list the forms and tunes, or show one",
     "chat": "chat in the terminal",
+    "bench": "measure the speed of this machine",
     "corpus": "build and search the corpus of Tang and Song poems",
 }
 

@@ -1,0 +1,1 @@
+"""What is measured about Moyun: speed here; style and metre beside it."""
