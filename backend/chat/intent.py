@@ -152,13 +152,13 @@ def _asks_for_poem(wish: str, poets: Mapping[str, Sequence[str]]) -> bool:
     names_poem = "诗" in bare or has_form or bool(_ENGLISH_POEM.search(bare))
     if _CI.search(bare) and not names_poem:
         return False
-    if _ABOUT_CRAFT.search(bare) or (_ABOUT_TEXTS.search(bare) and not _TITLED.search(wish)):
+    if _ABOUT_CRAFT.search(bare) or (_ABOUT_TEXTS.search(bare) and not _TITLED.search(bare)):
         return False
     if _ORDERED.search(bare) and (names_poem or "首" in bare):
         return True
     if _ASKING.search(bare) and not _POLITE.search(bare):
         return False
-    if _VERB_AND_POEM.search(bare) or _TITLED.search(wish) or _SINGING.match(bare):
+    if _VERB_AND_POEM.search(bare) or _TITLED.search(bare) or _SINGING.match(bare):
         return True
     if has_form and _BARE.match(_take_form(bare)[1].strip()):
         return True

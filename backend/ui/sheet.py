@@ -13,7 +13,7 @@ import chainlit as cl
 from backend.chat.conversation import Plan
 from backend.errors import Language
 from backend.types import Finished
-from backend.ui.texts import Plain, caption, colophon
+from backend.ui.texts import Plain, caption, colophon, escape
 
 
 def _message(content: str, type: str, author: str | None = None) -> cl.Message:
@@ -22,12 +22,12 @@ def _message(content: str, type: str, author: str | None = None) -> cl.Message:
 
 async def send_notice(text: str) -> None:
     """A line of the page's own between the messages."""
-    await _message(text, "notice_message").send()
+    await _message(escape(text), "notice_message").send()
 
 
 async def send_complaint(text: str) -> None:
     """One clear sentence about what went wrong and what to do."""
-    await _message(text, "complaint_message").send()
+    await _message(escape(text), "complaint_message").send()
 
 
 def _caption_type(plan: Plan) -> str:

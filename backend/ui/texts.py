@@ -119,7 +119,10 @@ def changes(change: Change, labels: dict[str, str]) -> str:
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value or "—")
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "—" if value is None or value == "" else str(value)
+    return text if len(text) <= 20 else text[:20] + "…"
 
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+!|~:$&.-])")

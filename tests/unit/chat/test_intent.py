@@ -39,6 +39,7 @@ POETS = {"du_fu": ("杜甫", "Du Fu"), "su_shi": ("苏轼", "Su Shi")}
         ("写春天的诗", None, "春天", None),
         ("给我写诗", None, None, None),
         ("请李白写一首关于月的五绝", "五言绝句", "月", None),
+        (f"以《{'长' * 60}》为题写一首七律", "七言律诗", "长" * 30, None),
         ("咏梅", None, "咏梅", None),
         ("写首春天的诗", None, "春天", None),
         ("写一首诗", None, None, None),

@@ -83,6 +83,9 @@ def test_a_change_is_told_in_the_widgets_own_words(make_conversation: MakeConver
     change = conversation.change({"temperature": 1.2, "seed": "7"})
     labels = {"temperature": "温度", "top_p": "top-p", "seed": "种子"}
     assert texts.changes(change, labels) == "温度 0.7 → 1.2 · 种子 — → 7"
+    seeded = conversation.change({"seed": "918786143", "system_prompt": "长" * 50})
+    labels |= {"system_prompt": "系统提示"}
+    assert texts.changes(seeded, labels) == f"种子 7 → 918786143 · 系统提示 — → {'长' * 20}…"
     assert texts.changes(Change(change.after, change.after, ()), labels) == ""
 
 
