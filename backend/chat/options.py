@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -205,7 +205,9 @@ def _read_seed(value: object, current: int | None) -> tuple[int | None, RequestE
 
 
 class _File(BaseModel):
-    settings: Annotated[OptionSchema, Field()]
+    """The file; its other tables are Chainlit's."""
+
+    settings: OptionSchema
 
 
 def load_schema(path: Path) -> OptionSchema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
@@ -17,7 +17,7 @@ async def stream_pieces(
     request: GenerationRequest,
     stop: asyncio.Event,
     interval: float = INTERVAL,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Events of a request with one candidate, its text joined over ``interval`` seconds.
 
     Setting ``stop`` closes the generator's stream, which ends the computation within a token. The text that had

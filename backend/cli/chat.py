@@ -8,7 +8,7 @@ import locale
 import signal
 import sys
 import uuid
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from backend.chat.conversation import Conversation, Limits, Plan
@@ -129,14 +129,15 @@ class Terminal:
 
     async def _write(self, plan: Plan, stop: asyncio.Event, written: list[str]) -> Finished | None:
         finished = None
-        async for event in stream_pieces(self.conversation.generator, plan.request, stop):
-            if isinstance(event, TokenEvent):
-                written.append(event.text)
-                print(event.text, end="", flush=True)
-            elif isinstance(event, Queued):
-                print(f"… {event.position}", file=sys.stderr)
-            else:
-                finished = event
+        async with aclosing(stream_pieces(self.conversation.generator, plan.request, stop)) as events:
+            async for event in events:
+                if isinstance(event, TokenEvent):
+                    written.append(event.text)
+                    print(event.text, end="", flush=True)
+                elif isinstance(event, Queued):
+                    print(f"… {event.position}", file=sys.stderr)
+                else:
+                    finished = event
         return finished
 
 

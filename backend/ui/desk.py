@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 
 import chainlit as cl
 from chainlit.chat_context import chat_contexts
@@ -121,13 +122,14 @@ class Desk:
         finished: Finished | None = None
         ending: str | None = "failed"
         try:
-            async for event in stream_pieces(self.conversation.generator, plan.request, stop):
-                if isinstance(event, Queued):
-                    await sheet.show_queue(event.position)
-                elif isinstance(event, TokenEvent):
-                    await sheet.write(event.text)
-                else:
-                    finished = event
+            async with aclosing(stream_pieces(self.conversation.generator, plan.request, stop)) as events:
+                async for event in events:
+                    if isinstance(event, Queued):
+                        await sheet.show_queue(event.position)
+                    elif isinstance(event, TokenEvent):
+                        await sheet.write(event.text)
+                    else:
+                        finished = event
             ending = None
         finally:  # what was written stays, whatever ended it
             self.conversation.keep(plan, sheet.text)

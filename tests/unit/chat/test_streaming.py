@@ -103,5 +103,5 @@ async def test_leaving_the_loop_early_closes_the_generator(tmp_path_factory: pyt
     source = ScriptedGenerator(Script(answers=(Answer(text=TEXT, delay=0.01),)), record)
     pieces = stream_pieces(source, REQUEST, asyncio.Event())
     await anext(pieces)
-    await pieces.aclose()  # type: ignore[attr-defined]
+    await pieces.aclose()
     assert '"cancelled"' in record.read_text(encoding="utf-8")
