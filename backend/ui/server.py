@@ -144,7 +144,7 @@ async def _load(run: Runtime) -> None:
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
-    """Run ``work`` in a thread that does not keep the process alive when it is interrupted."""
+    """Run ``work`` in a thread that stays, but does not keep the process alive when it is interrupted."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
 
@@ -164,6 +164,9 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
             problem = error
         with suppress(RuntimeError):  # the loop may have ended meanwhile
             loop.call_soon_threadsafe(settle, result, problem)
+        # Stay: when the thread that first ran torch ends, OpenMP believes that the cores are free for spinning, and the
+        # model's own threads slow down several times as soon as anything else runs.
+        threading.Event().wait()
 
     threading.Thread(target=run, name="moyun-load", daemon=True).start()
     return await done
