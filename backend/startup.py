@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.chat.metre import Metre
 from backend.errors import AdapterError
 from backend.models.adapters import StyleRegistry, read_weights
 from backend.models.progress import Bars, Progress
@@ -21,6 +22,7 @@ class Studio:
 
     generator: TextGenerator
     styles: StyleRegistry
+    metre: Metre | None = None  # None where the generator takes no constraints
 
     async def close(self) -> None:
         """Cancel everything and free the model."""
@@ -68,4 +70,4 @@ def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -
             log.warning("%s %s", error.en, error.zh)
             styles.rejected[style.id] = error
             del styles.styles[style.id]
-    return Studio(generator, styles)
+    return Studio(generator, styles, Metre(loaded.tokenizer.get_vocab(), loaded.tokenizer.eos_token_id))

@@ -15,6 +15,7 @@ from backend.settings import load_settings
 
 if TYPE_CHECKING:
     from backend.chat.intent import Form
+    from backend.chat.metre import Metre
     from backend.startup import Studio
     from backend.types import Finished, GenerationRequest, Style
 
@@ -26,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", default="general", help="id of a style, such as du_fu (default: general)")
     parser.add_argument("--topic", required=True, help="what the poem is about; its title")
     parser.add_argument("--form", default="七律", choices=FORMS, help="form of the poem (default: 七律)")
+    parser.add_argument("--rhyme", help="rhyme to keep, such as 尤; default: the poem's first rhyme word fixes it")
+    parser.add_argument("--acrostic", help="characters for the heads of the lines, or of the couplets")
+    parser.add_argument("--free", action="store_true", help="let the model break the form")
     parser.add_argument("--temperature", type=float, default=0.7, help="0 is greedy; low is steady, high is bolder")
     parser.add_argument("--top-p", type=float, default=0.95, help="keep the most probable tokens up to this share")
     parser.add_argument("--top-k", type=int, default=0, help="keep this many tokens; 0 keeps all")
@@ -48,12 +52,12 @@ async def _run(options: argparse.Namespace) -> int:
     studio = start(load_settings())
     try:
         style = _style(studio, options.style)
-        request = make_request(options, style)
+        request = make_request(options, style, studio.metre)
         for poem in await _write(studio, request):
             if options.json:
-                print(json.dumps(_as_object(poem, request, style), ensure_ascii=False), flush=True)
+                print(json.dumps(_as_object(poem, request, style, options.form), ensure_ascii=False), flush=True)
             else:
-                print(f"{poem.text}\n{_as_line(poem, request, style)}\n", flush=True)
+                print(f"{poem.text}\n{_as_line(poem, request, style, options.form)}\n", flush=True)
     finally:
         await studio.close()
     return 0
@@ -72,11 +76,12 @@ class Poem:
         return "".join(self.pieces).strip()
 
 
-def make_request(options: argparse.Namespace, style: Style) -> GenerationRequest:
+def make_request(options: argparse.Namespace, style: Style, metre: Metre | None) -> GenerationRequest:
     """The request for what the options ask.
 
     Raises:
         RequestError: a number that can't be used.
+        ProsodyError: a rhyme or an acrostic that the form can't keep.
     """
     from backend.chat.prompts import poem_messages
     from backend.types import GenerationRequest, Sampling
@@ -93,6 +98,9 @@ def make_request(options: argparse.Namespace, style: Style) -> GenerationRequest
         min_p=options.min_p,
         repetition_penalty=options.repetition_penalty,
     )
+    constraint = None
+    if metre is not None and not options.free:
+        constraint = metre.constrain(options.form, rhyme=options.rhyme, acrostic=options.acrostic)
     seed = random.randrange(2**31) if options.seed is None else options.seed
     return GenerationRequest(
         messages=poem_messages(style, _form(options.form), options.topic),
@@ -100,6 +108,7 @@ def make_request(options: argparse.Namespace, style: Style) -> GenerationRequest
         samplings=(sampling,) * options.number,
         seeds=tuple(range(seed, seed + options.number)),
         max_new_tokens=options.max_new_tokens,
+        constraint=constraint,
     )
 
 
@@ -116,8 +125,11 @@ async def _write(studio: Studio, request: GenerationRequest) -> list[Poem]:
     return poems
 
 
-def _as_object(poem: Poem, request: GenerationRequest, style: Style) -> dict[str, Any]:
+def _as_object(poem: Poem, request: GenerationRequest, style: Style, form: str) -> dict[str, Any]:
+    from backend.prosody.checker import check
+
     assert poem.finished is not None
+    verdict = check(poem.text, form)
     usage = poem.finished.usage
     return {
         "text": poem.text,
@@ -128,13 +140,16 @@ def _as_object(poem: Poem, request: GenerationRequest, style: Style) -> dict[str
         "first_token_seconds": round(usage.first_token_seconds, 3),
         "seconds": round(usage.seconds, 3),
         "tokens_per_second": round(usage.tokens_per_second, 1),
+        "verdict": verdict.to_json(),
     }
 
 
-def _as_line(poem: Poem, request: GenerationRequest, style: Style) -> str:
-    shown = _as_object(poem, request, style)
+def _as_line(poem: Poem, request: GenerationRequest, style: Style, form: str) -> str:
+    shown = _as_object(poem, request, style, form)
+    rhyme = "".join(shown["verdict"]["rhymes"].values())
+    kept = f"{form} {rhyme}" if shown["verdict"]["fits"] else f"not a {form}"
     return (
-        f"[{style.name['zh']} · T={request.samplings[0].temperature:g} · seed {shown['seed']}"
+        f"[{style.name['zh']} · {kept} · T={request.samplings[0].temperature:g} · seed {shown['seed']}"
         f" · {shown['tokens']} tokens · first {shown['first_token_seconds']} s · {shown['tokens_per_second']} tokens/s]"
     )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from backend.models.adapters import AdapterWeights
     from backend.models.loading import LoadedModel
 
-CHUNK = 64  # tokens of a prefill chunk: docs/engine.md has the measurements
+CHUNK = 32  # tokens of a prefill chunk: docs/engine.md has the measurements
 FEW = 12  # prompts with at most this many tokens left are cheaper as rows
 
 
@@ -204,11 +204,18 @@ def make_engine(loaded: LoadedModel, settings: Settings) -> Engine:
     """Fuse the model, build its engine and warm both kinds of forward. Call it on the model thread."""
     runner = Runner(loaded, CHUNK, settings.fast_prefill)
     scheduler = Scheduler(settings.slots, settings.queue, CHUNK, FEW)
-    ends = loaded.model.generation_config.eos_token_id
-    end_tokens = frozenset(ends if isinstance(ends, list) else [ends])
+    end_tokens = end_token_ids(loaded)
     runner.warm_up()
     return_free_memory()
     return Engine(runner, scheduler, SessionCaches(settings.cache_bytes), end_tokens, Record(settings.record))
+
+
+def end_token_ids(loaded: LoadedModel) -> frozenset[int]:
+    """What ends an answer: the model's own ends and the tokenizer's, and a document's end, which some models prefer."""
+    ends = loaded.model.generation_config.eos_token_id
+    document = loaded.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    named = [*(ends if isinstance(ends, list) else [ends]), loaded.tokenizer.eos_token_id, document]
+    return frozenset(token for token in named if token is not None)
 
 
 def return_free_memory() -> None:

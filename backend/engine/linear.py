@@ -28,7 +28,7 @@ class BatchShape:
 
     num_rows: int = 0
     num_chunks: int = 0
-    chunk_size: int = 64
+    chunk_size: int = 32
 
     def chunk_slices(self) -> list[slice]:
         """The batch rows of each chunk."""

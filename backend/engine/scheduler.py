@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from backend.engine.sequence import Phase, Sequence
 from backend.errors import QueueFullError
 
-IDLE_CHUNKS = 4  # chunks in a step while nobody writes
+IDLE_CHUNKS = 8  # chunks in a step while nobody writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,9 +174,9 @@ def bytes_per_token(engine: Engine) -> int:
 
 
 def bandwidth() -> float:
-    """Bytes a second at which all threads together read memory: the best of five sums over 512 MiB."""
+    """Bytes a second at which all threads together read memory: the median of five sums over 512 MiB."""
     block = torch.ones(128 << 20, dtype=torch.float32)
-    return block.nbytes / min(seconds_of(block.sum) for _ in range(5))
+    return block.nbytes / median(seconds_of(block.sum) for _ in range(5))
 
 
 def seconds_of(act: Callable[[], object]) -> float:
