@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -51,7 +52,9 @@ def test_the_commands_run(readme: str, tmp_path: Path, start_server: StartServer
         )
         assert result.returncode == 0, (arguments, result.stderr)
         if "--json" in arguments:
-            assert result.stdout.count('"text"') == int(arguments[arguments.index("-n") + 1])
+            poems = [json.loads(line) for line in result.stdout.splitlines()]
+            assert len(poems) == int(arguments[arguments.index("-n") + 1])
+            assert all(poem["text"] for poem in poems)
     assert {("make", "run"), ("make", "test"), ("moyun", "generate"), ("moyun", "chat")} <= seen
 
 
