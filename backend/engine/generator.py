@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import sys
@@ -132,7 +133,7 @@ class LocalGenerator:
 
     async def close(self) -> None:
         """Cancel everything and end the model thread."""
-        self.worker.close()
+        await asyncio.to_thread(self.worker.close)
 
     def _rows(self, request: GenerationRequest, tokens: list[int], emit: Emit) -> Row:
         """The request's first candidate with the others as its siblings.
