@@ -10,7 +10,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .PHONY: run test lint bench constraints clean
 
 run: $(VENV)/installed
-	@$(BIN)/moyun fetch
 	@$(BIN)/moyun serve
 
 test: lint
