@@ -162,7 +162,9 @@ class Engine:
         sequence.emit(Finished(reason, usage, sequence.candidate))
 
     def fail(self, sequence: Sequence, error: Exception) -> None:
-        """End the whole request of a sequence with an error, and nobody else's."""
+        """End the whole request of a sequence with one error, and nobody else's; nothing where it has ended already."""
+        if sequence.phase is Phase.DONE:
+            return
         if not isinstance(error, GenerationError):
             log.error("request %s failed", sequence.request.id, exc_info=error)
         for member in [s for s in self.scheduler.all() if s.request.id == sequence.request.id]:

@@ -53,6 +53,7 @@ def test_the_pages_own_origin_gets_a_socket(server: Server) -> None:
     async def work() -> None:
         client = Client()
         await client.start(server.url, Origin=server.url)
+        assert client.socket.connected
         await client.socket.disconnect()
 
     in_thread(work())

@@ -184,10 +184,11 @@ def test_cancelling_while_the_prompt_is_computed_ends_the_candidates_too(engine:
 
 
 def test_past_its_wall_time_a_request_ends_and_the_next_is_served(engine: Engine) -> None:
-    late = ask(engine, prompt(5), seconds=-1.0)
+    late = ask(engine, prompt(5), samplings=(WARM, WARM), seconds=-1.0)
     fine = ask(engine, prompt(5))
     run(engine)
     assert isinstance(late.error, TimeLimitError)
+    assert len(late.events) == 1, "one error for the request, not one for each candidate"
     assert len(fine.finished) == 1
 
 
