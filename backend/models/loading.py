@@ -38,17 +38,34 @@ def load(prepared: PreparedModel, threads: int) -> LoadedModel:
         LoadingError: the files can't be loaded.
     """
     import torch
+
+    torch.set_num_threads(threads or physical_cores())
+    processor = this_processor()
+    device = "cuda:0" if processor.has_cuda else "cpu"
+    model, tokenizer = read_checkpoint(prepared)
+    weights = suitable_weights(processor, model.num_parameters())
+    if weights != "nf4":
+        dense = getattr(torch, weights)
+        model = model.dequantize(dtype=dense).to(dense)  # biases, norms and the embedding too
+    log.info(_EXPLANATION[weights], prepared.name, device)
+    return LoadedModel(model.eval(), tokenizer, device, prepared.name, prepared.digest, weights)
+
+
+def read_checkpoint(prepared: PreparedModel) -> tuple[Any, Any]:
+    """The model as its files hold it, on the GPU if there is one, and its tokenizer.
+
+    Raises:
+        LoadingError: the files can't be loaded.
+    """
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-    torch.set_num_threads(threads or physical_cores())
     transformers_logging.disable_progress_bar()
-    processor = this_processor()
-    device = "cuda:0" if processor.has_cuda else "cpu"
     try:
         tokenizer = AutoTokenizer.from_pretrained(prepared.path, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
-            prepared.path, local_files_only=True, device_map={"": 0} if processor.has_cuda else None
+            prepared.path, local_files_only=True, device_map={"": 0} if torch.cuda.is_available() else None
         )
     except Exception as error:  # transformers lets through what safetensors, tokenizers and JSON raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -56,12 +73,7 @@ def load(prepared: PreparedModel, threads: int) -> LoadedModel:
             f"{prepared.name} in {prepared.path} can't be loaded ({reason}); delete that folder and start again.",
             f"{prepared.path} 里的 {prepared.name} 不能加载（{reason}）；请删除该文件夹后重新启动。",
         ) from error
-    weights = suitable_weights(processor, model.num_parameters())
-    if weights != "nf4":
-        dense = getattr(torch, weights)
-        model = model.dequantize(dtype=dense).to(dense)  # biases, norms and the embedding too
-    log.info(_EXPLANATION[weights], prepared.name, device)
-    return LoadedModel(model.eval(), tokenizer, device, prepared.name, prepared.digest, weights)
+    return model, tokenizer
 
 
 _EXPLANATION: dict[Weights, str] = {
