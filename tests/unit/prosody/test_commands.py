@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -93,3 +94,14 @@ def test_checking_one_poem_takes_a_blink(poem: Path) -> None:
         subprocess.run(command, capture_output=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) <= 0.3
+
+
+@pytest.mark.parametrize("arguments", [["forms", "--json"], ["check", "-", "--json"]])
+def test_a_reader_that_has_enough_ends_the_command_without_a_traceback(arguments: list[str], poem: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "backend.cli", *arguments]
+    with poem.open("rb") as text, os.fdopen(write, "wb") as nobody:
+        done = subprocess.run(command, stdin=text, stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 141
