@@ -31,6 +31,19 @@ class Order:
     topic: str
     seed: int
     constrained: bool
+    titled: bool = False  # the topic is a poem's title
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the poem is drawn."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=TOP_P,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ def weights_of(style: Style) -> str:
 
 def messages_of(order: Order, style: Style) -> tuple[Message, ...]:
     """What the model is asked."""
+    if order.titled:
+        return poem_messages(style, order.form, title=order.topic)
     return poem_messages(style, order.form, theme=order.topic)
 
 
@@ -64,7 +79,7 @@ def make_request(order: Order, studio: Studio, *, candidates: int = 1) -> Genera
     return GenerationRequest(
         messages=messages_of(order, style),
         adapter=style.id if style.adapter is not None else None,
-        samplings=(Sampling(temperature=order.temperature, top_p=TOP_P),) * candidates,
+        samplings=(order.sampling,) * candidates,
         seeds=tuple(range(order.seed, order.seed + candidates)),
         max_new_tokens=needed + 1 if order.constrained else 2 * needed + 32,
         constraint=constraint,
