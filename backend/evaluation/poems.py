@@ -146,9 +146,7 @@ async def write_poems(
             done += 1
             note(done, len(orders))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(rows):
-            group.create_task(work())
+    await asyncio.gather(*(work() for _ in range(rows)))  # the first error is the one that is told
     return [file.poems[order, weights[order.style]] for order in orders]
 
 
