@@ -9,6 +9,7 @@
     ├── AdapterError             an adapter that is refused, with the reason
     ├── ProsodyError             a form, rhyme or option that doesn't exist or can't be kept
     ├── CorpusError              the corpus can't be built, opened or searched
+    ├── TrainingError            poems, a recipe or a machine that an adapter can't be trained with
     └── GenerationError          a request that can't be served
         ├── RequestError         it asks for what isn't there: unknown style, n too large, bad sampling
         │   └── TooLongError     the messages don't fit the context
@@ -82,6 +83,10 @@ class ProsodyError(MoyunError):
 
 class CorpusError(MoyunError):
     """The corpus can't be built, opened or searched."""
+
+
+class TrainingError(MoyunError):
+    """Poems, a recipe, a checkpoint or a machine that an adapter can't be trained with."""
 
 
 class GenerationError(MoyunError):

@@ -1,0 +1,1 @@
+"""From poems to an adapter: data set, recipe, training, report, export."""
