@@ -161,3 +161,4 @@ class Style:
     dynasty: str | None = None
     adapter: Path | None = None  # folder of PEFT weights that fit the loaded base; None: a prompt alone
     note: str | None = None  # why a style that has weights is offered without them
+    known_lines: Path | None = None  # folder with the hashes of its training lines, for copied ones

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.errors import AdapterError, SettingsError
+from backend.models import known_lines
 from backend.models.adapter_weights import MAX_RANK, AdapterWeights, Shapes, has_weights, read, refusal
 from backend.types import Style
 
@@ -119,6 +120,7 @@ class StyleRegistry:
             dynasty=file.dynasty,
             adapter=adapter,
             note=note,
+            known_lines=folder if adapter is not None and (folder / known_lines.NAME).is_file() else None,
         )
 
     def _adapter(self, folder: Path, file: _StyleFile) -> tuple[Path | None, str | None]:

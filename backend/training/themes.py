@@ -15,7 +15,8 @@ LEAST = 12  # occurrences in the sample
 BOUND = 3.0  # natural logarithm: twenty times as often as by chance
 COMMON = 0.01  # share of the sample's lines above which a pair says nothing (不知, 何处)
 # Pairs that pass the above and name no subject.
-_EMPTY = frozenset("不知 不见 不可 何处 何人 何时 何事 无人 可怜 如何 一片 万里 千里 此时 今日 谁能 不能 自有 未有 安得".split())
+_EMPTY_TEXT = "不知不见不可何处何人何时何事何足无人可怜如何此时今日谁能不能不用自有未有安得须信依然"
+_EMPTY = frozenset(_EMPTY_TEXT[at : at + 2] for at in range(0, len(_EMPTY_TEXT), 2))
 
 
 class Words:
