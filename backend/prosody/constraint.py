@@ -135,7 +135,7 @@ class MetreConstraint:
 
     def _fix_rhyme(self, letter: str, character: str, tone: str) -> None:
         state, book = self._rhymes[letter], self._lexicon.book
-        readings = [r for r in book.readings(character) if tone in ("x", r.tone_class)]
+        readings = [r for r in book.readings(character, ends_line=True) if tone in ("x", r.tone_class)]
         state.narrow(reading.rhyme for reading in readings)
         if not state.open.any():
             raise ProsodyError(

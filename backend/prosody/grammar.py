@@ -93,9 +93,9 @@ class _Builder:
             classes["x", None].add(character)
             for tone in tones if not strict or len(tones) == 1 else ():
                 classes[tone, None].add(character)
-            for reading in readings:
+            for reading in book.readings(character, ends_line=not strict):
                 for tone in ("x", reading.tone_class):
-                    if tone == "x" or character in classes[tone, None]:
+                    if tone == "x" or not strict or character in classes[tone, None]:
                         classes[tone, reading.rhyme].add(character)
         self._classes = dict(classes)
         self._rhyme_names = book.rhymes

@@ -27,7 +27,7 @@ class Poem:
     @classmethod
     def read(cls, lines: Sequence[str], book: Book, *, traditional: bool) -> Poem:
         """Looks every character up."""
-        readings = tuple(tuple(book.readings(c, traditional=traditional) for c in line) for line in lines)
+        readings = tuple(book.line_readings(line, traditional=traditional) for line in lines)
         return cls(tuple(lines), readings)
 
     @property

@@ -153,7 +153,9 @@ def _admit(lines: list[Line], fixed: Fixed, book: Book) -> tuple[int, int] | Non
         if not here:
             continue
         classes = [
-            "".join(sorted({r.tone_class for r in book.readings(here[place])})) if place in here else ""
+            "".join(sorted({r.tone_class for r in book.readings(here[place], ends_line=place == len(line) - 1)}))
+            if place in here
+            else ""
             for place in range(len(line))
         ]
         unknown = [place for place, character in here.items() if not book.readings(character)]

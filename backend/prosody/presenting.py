@@ -59,12 +59,16 @@ def line_verdicts(judgement: Judgement) -> tuple[LineVerdict, ...]:
     return tuple(verdicts)
 
 
+def _bare(character: str, readings: Readings) -> CharacterVerdict:
+    return _character(character, readings, "x", None, False)
+
+
 def bare_lines(lines: Sequence[str], book: Book) -> tuple[LineVerdict, ...]:
     """Lines that no form was found for: readings alone."""
     return tuple(
         LineVerdict(
             text=line,
-            characters=tuple(_character(c, book.readings(c), "x", None, False) for c in line),
+            characters=tuple(map(_bare, line, book.line_readings(line))),
             pattern="x" * len(line),
         )
         for line in lines

@@ -49,23 +49,30 @@ Readings = tuple[Reading, ...]
 @dataclass(frozen=True)
 class Book:
     """A rhyme book. ``own`` has each written form's readings; ``merged`` those that a character takes over in
-    simplified text from the other words it stands for there (斗 from 鬥)."""
+    simplified text from the other words it stands for there (斗 from 鬥); ``final`` those that only the end of a
+    line has (不 for 否)."""
 
     name: BookName
     own: dict[str, Readings] = field(repr=False)
     merged: dict[str, Readings] = field(repr=False)
+    final: dict[str, Readings] = field(repr=False, default_factory=dict)
 
-    def readings(self, character: str, *, traditional: bool = False) -> Readings:
+    def readings(self, character: str, *, traditional: bool = False, ends_line: bool = False) -> Readings:
         """All readings; none for a character that the book doesn't know.
 
         Args:
             traditional: the text is in traditional characters, so that 斗 is not 鬥.
+            ends_line: the character is the last of its line.
         """
-        own = self.own.get(character, ())
-        if traditional:
-            return own
-        more = self.merged.get(character)
-        return own if more is None else tuple(dict.fromkeys(own + more))
+        found = self.own.get(character, ())
+        if not traditional and character in self.merged:
+            found = tuple(dict.fromkeys(found + self.merged[character]))
+        return found + self.final.get(character, ()) if ends_line else found
+
+    def line_readings(self, line: str, *, traditional: bool = False) -> tuple[Readings, ...]:
+        """The readings of each character of a line of verse."""
+        last = len(line) - 1
+        return tuple(self.readings(c, traditional=traditional, ends_line=n == last) for n, c in enumerate(line))
 
     @property
     def rhymes(self) -> tuple[str, ...]:
@@ -114,22 +121,24 @@ def load_book(name: BookName) -> Book:
     """
     own: dict[str, Readings] = {}
     merged: dict[str, Readings] = {}
+    final: dict[str, Readings] = {}
     if name == "tongyun":
         for group, tone, characters in _rows("tongyun.tsv"):
             _add(own, characters, Reading(tone, group, group))
     elif name in BOOKS:
-        for tone, part, heading, ci, characters, simplified in _rows("pingshui.tsv"):
+        for tone, part, heading, ci, characters, simplified, at_end in _rows("pingshui.tsv"):
             group = f"第{GROUP_NAMES[int(ci) - 1]}部"
             reading = Reading(tone, group if name == "cilin" else part + heading, group)
             _add(own, characters, reading)
             _add(merged, simplified, reading)
+            _add(final, at_end, reading)
     else:
         known = ", ".join(BOOKS)
         raise ProsodyError(
             f"There is no rhyme book {name!r}; the books are {known}.",
             f"没有“{name}”这部韵书；可用的是 {known}（{'、'.join(zh for zh, _ in BOOKS.values())}）。",
         )
-    return Book(name, own, merged)
+    return Book(name, own, merged, final)
 
 
 @cache
@@ -139,7 +148,7 @@ def _rhyme_names(book: BookName) -> dict[str, str]:
         for number, (group, _, _) in enumerate(_rows("tongyun.tsv")):
             names.update({group: group, group[-1]: group, str(number // 4 + 1): group})
         return names
-    for _, part, heading, ci, _, _ in _rows("pingshui.tsv"):
+    for _, part, heading, ci, *_ in _rows("pingshui.tsv"):
         if book == "pingshui":
             full = part + heading
             names.update({full: full, heading: full, heading[-1]: full})

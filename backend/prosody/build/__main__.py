@@ -40,18 +40,17 @@ def spread(
     return own, merged
 
 
-def write_pingshui(own: dict[str, set[Rhyme]], merged: dict[str, set[Rhyme]], groups: deciding.CiGroups) -> None:
-    """pingshui.tsv: a row for each rhyme and group of 词林正韵."""
-    rows: dict[Row, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for column, table in enumerate((own, merged)):
+def write_pingshui(tables: tuple[dict[str, set[Rhyme]], ...], groups: deciding.CiGroups) -> None:
+    """pingshui.tsv: a row for each rhyme and group of 词林正韵, and a column for each of the three tables."""
+    rows: dict[Row, tuple[list[str], ...]] = defaultdict(lambda: ([], [], []))
+    for column, table in enumerate(tables):
         for form in sorted(table):
             for rhyme in table[form]:
                 rows[rhyme, groups.of(form, rhyme)][column].append(form)
     order = sorted(rows, key=lambda row: (PARTS.index(row[0].part), number(row[0].heading), row[1]))
-    lines = ["tone\tpart\theading\tci\tcharacters\tsimplified"]
+    lines = ["tone\tpart\theading\tci\tcharacters\tsimplified\tfinal"]
     for rhyme, group in order:
-        characters, simple = rows[rhyme, group]
-        columns = (rhyme.tone, rhyme.part, rhyme.heading, str(group), "".join(characters), "".join(simple))
+        columns = (rhyme.tone, rhyme.part, rhyme.heading, str(group), *map("".join, rows[rhyme, group]))
         lines.append("\t".join(columns))
     (DATA / "pingshui.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -89,9 +88,11 @@ def main() -> None:
     raw = read_books({ord(key): value for key, value in scripts.simplified.items()})
     books = {letter: fold(book, scripts) for letter, book in raw.items()}
     decisions = deciding.decide(books)
-    idle = deciding.correct(decisions.readings, list(deciding.read_corrections(DATA / "corrections.tsv")))
+    corrections = list(deciding.read_corrections(DATA / "corrections.tsv"))
+    idle = deciding.correct(decisions.readings, corrections)
     own, merged = spread(decisions.readings, scripts, [dict(book) for book in raw.values()])
-    write_pingshui(own, merged, deciding.CiGroups(read_ci_groups(), books, scripts.simplified))
+    final = deciding.final_readings(decisions.readings, corrections)
+    write_pingshui((own, merged, final), deciding.CiGroups(read_ci_groups(), books, scripts.simplified))
     write_mandarin(sorted(form for form, readings in own.items() if readings))
     pairs = sorted(scripts.simplified.items())
     text = "\n".join("".join(pair[side] for pair in pairs) for side in (0, 1))

@@ -70,9 +70,10 @@ def decide(books: Mapping[str, Mapping[str, set[Reading]]]) -> Decisions:
 
 @dataclass(frozen=True)
 class Correction:
-    """One line of corrections.tsv: add or remove a reading (its rhyme's heading), or read the character as another."""
+    """One line of corrections.tsv: add or remove a reading (its rhyme's heading), have one at the end of a line
+    alone, or read the character as another."""
 
-    action: str  # add, remove or alias
+    action: str  # add, remove, final or alias
     character: str
     value: str  # a rhyme's heading without its number; for alias, the character to read instead
     reason: str
@@ -82,15 +83,15 @@ def read_corrections(path: Path) -> Iterator[Correction]:
     """The corrections; an unknown action is an error of the file."""
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            assert row["action"] in ("add", "remove", "alias"), row
+            assert row["action"] in ("add", "remove", "final", "alias"), row
             yield Correction(row["action"], row["character"], row["value"], row["reason"])
 
 
 def correct(readings: dict[str, set[Rhyme]], corrections: list[Correction]) -> list[str]:
-    """Applies the corrections; returns those that change nothing (they should leave the file)."""
+    """Applies the corrections but the final ones; returns those that change nothing (they should leave the file)."""
     rhymes = {rhyme.heading[-1]: rhyme for values in readings.values() for rhyme in values}
     idle = []
-    for item in corrections:
+    for item in [item for item in corrections if item.action != "final"]:
         before = set(readings.get(item.character, ()))
         if item.action == "alias":
             after = before | readings[item.value]
@@ -100,6 +101,12 @@ def correct(readings: dict[str, set[Rhyme]], corrections: list[Correction]) -> l
         if before == after:
             idle.append(f"{item.action} {item.character} {item.value}")
     return idle
+
+
+def final_readings(readings: dict[str, set[Rhyme]], corrections: list[Correction]) -> dict[str, set[Rhyme]]:
+    """Readings that the end of a line alone has."""
+    rhymes = {rhyme.heading[-1]: rhyme for values in readings.values() for rhyme in values}
+    return {item.character: {rhymes[item.value]} for item in corrections if item.action == "final"}
 
 
 class CiGroups:

@@ -6,10 +6,16 @@ several words keeps the readings of all of them.
 
 from __future__ import annotations
 
+import subprocess
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backend.prosody.build.books import Book, Reading, package_folder
+
+OTHERS = frozenset("待俱哩坏")  # OpenCC offers them for 呆 具 里 坯 as well; in verse they are words of their own
+STANDARD = frozenset("拚")  # OpenCC replaces it, but it stands in the list of simplified characters
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,29 @@ class Scripts:
 
 
 def read_scripts() -> Scripts:
-    """OpenCC's character dictionaries."""
-    folder = package_folder("opencc") / "dictionary"
+    """OpenCC's character dictionaries, which its own tool turns into text.
+
+    Raises:
+        subprocess.CalledProcessError: the tool can't read them.
+    """
+    folder = package_folder("opencc") / "clib"
+
+    def text(name: str) -> str:
+        with TemporaryDirectory() as place:
+            source, target = folder / "share" / "opencc" / f"{name}.ocd2", Path(place) / "text"
+            tool: list[str | Path] = [folder / "bin" / "opencc_dict", "-i", source, "-o", target, "-f", "ocd2", "-t", "text"]
+            subprocess.run(tool, check=True)
+            return target.read_text(encoding="utf-8")
 
     def rows(name: str) -> dict[str, tuple[str, ...]]:
-        lines = (line.split("\t") for line in (folder / name).read_text(encoding="utf-8").splitlines() if line)
+        lines = (line.split("\t") for line in sorted(text(name).splitlines()) if line)
         pairs = ((key, tuple(values.split())) for key, values in lines if not key.startswith("#"))
         return {key: values for key, values in pairs if len(key) == 1}
 
-    simplified = {key: values[0] for key, values in rows("TSCharacters.txt").items() if values[0] != key}
-    return Scripts(simplified, rows("STCharacters.txt"))
+    pairs = rows("TSCharacters") | rows("TSCharactersExt")  # the second: simplified by analogy, rare
+    simplified = {key: values[0] for key, values in pairs.items() if values[0] != key and key not in STANDARD}
+    words = {simple: tuple(w for w in found if w not in OTHERS) for simple, found in rows("STCharacters").items()}
+    return Scripts(simplified, words)
 
 
 def fold(book: Book, scripts: Scripts) -> dict[str, set[Reading]]:

@@ -55,8 +55,11 @@ def test_the_corrections_are_in_the_table() -> None:
     with (DATA / "corrections.tsv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             headings = {r.rhyme[-1] for r in book.readings(row["character"], traditional=True)}
+            at_end = {r.rhyme[-1] for r in book.readings(row["character"], ends_line=True)}
             if row["action"] == "alias":
                 assert {r.rhyme[-1] for r in book.readings(row["value"], traditional=True)} <= headings
+            elif row["action"] == "final":
+                assert row["value"] in at_end - headings
             else:
                 assert (row["value"] in headings) == (row["action"] == "add"), row
 

@@ -52,6 +52,19 @@ def test_a_merged_character_reads_as_each_of_its_words_in_simplified_text_only()
     assert rhymes_of("鬥") == {"宥"}
 
 
+def test_a_question_ends_in_不_as_a_level_rhyme_and_nowhere_else() -> None:
+    book = load_book("pingshui")
+    assert {reading.tone for reading in book.readings("不")} == {"上", "入"}
+    assert [reading.rhyme for reading in book.line_readings("不知君老不")[-1]][-1] == "下平十一尤"
+    assert all(reading.tone != "平" for reading in book.line_readings("不知君老不")[0])
+
+
+def test_拼_stands_for_拚_and_并_is_level_in_the_name_of_a_place() -> None:
+    assert rhymes_of("拚") < rhymes_of("拼")
+    assert "庚" in rhymes_of("并")
+    assert to_simplified("拚") == "拚"
+
+
 @pytest.mark.parametrize(
     ("character", "group"),
     [("杯", "第三部"), ("来", "第五部"), ("元", "第七部"), ("门", "第六部"), ("佳", "第十部"), ("街", "第五部")],
