@@ -113,6 +113,8 @@ def build(run: Runtime) -> FastAPI:
 
     for path in ("/docs", "/redoc", "/openapi.json"):  # Chainlit's, which would fetch their scripts from elsewhere
         app.add_api_route(path, lambda: Response(status_code=404), methods=["GET"])
+    # by which a client could have the page compile another file, or change what a card says
+    app.add_api_route("/project/element", lambda: Response(status_code=404), methods=["PUT", "DELETE"])
     mount_chainlit(app, str(ROOT / "app.py"), "/")
     app.add_middleware(Guard, settings=run.settings, policy=page.policy_for(html))
     return app
