@@ -45,6 +45,9 @@ class Settings(BaseModel):
     fast_prefill: bool = Field(
         True, description="on a CPU, keep a second copy of the 4-bit codes (0.7 GB for 1.5B) for faster prompts"
     )
+    native_kernels: bool = Field(
+        True, description="on a CPU, compute with Moyun's own kernels in the place of bitsandbytes' and torch's"
+    )
     record: Path | None = Field(None, description="file that gets one JSON line for each finished candidate")
     scripted: Path | None = Field(None, description="answer from this script in the place of a model (tests)")
 

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError("--rounds must be 1 or more.", "--rounds 至少为 1。")
     settings = load_settings()
     with ExitStack() as stack:
-        bench, peft = _load(settings, with_peft=not options.no_peft)
+        bench, peft = load_bench(settings, with_peft=not options.no_peft)
         peer = stack.enter_context(_peer(settings, options.peer)) if options.peer else None
         figures = measure(bench, options.rounds, peft, peer)
     machine = {
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _load(settings: Settings, with_peft: bool) -> tuple[Bench, Any]:
+def load_bench(settings: Settings, with_peft: bool) -> tuple[Bench, Any]:
     """The engine with two adapters, and PEFT's own step on a second copy of the model."""
     from backend.models.adapters import StyleRegistry, read_weights
     from backend.models.loading import load

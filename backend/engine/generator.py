@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+import torch
+
 from backend.engine.detokenizer import Detokenizer, TokenBytes
 from backend.engine.engine import Engine
 from backend.engine.kv_cache import SessionCaches
 from backend.engine.mailbox import Mailbox
+from backend.engine.native import load_kernels
 from backend.engine.prompt import PromptRenderer
 from backend.engine.record import Record
 from backend.engine.runner import Runner
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from backend.models.adapters import AdapterWeights
     from backend.models.loading import LoadedModel
 
-CHUNK = 32  # tokens of a prefill chunk: docs/engine.md has the measurements
+# Tokens of a prefill chunk, and chunks in a step while nobody writes: docs/engine.md has the measurements.
+CHUNK, IDLE_CHUNKS = 32, 8
+NATIVE_CHUNK, NATIVE_IDLE_CHUNKS = 16, 4  # with our own kernels
 FEW = 12  # prompts with at most this many tokens left are cheaper as rows
 
 
@@ -203,8 +208,12 @@ def unknown_adapter(name: str) -> RequestError:
 
 def make_engine(loaded: LoadedModel, settings: Settings) -> Engine:
     """Fuse the model, build its engine and warm both kinds of forward. Call it on the model thread."""
-    runner = Runner(loaded, CHUNK, settings.fast_prefill)
-    scheduler = Scheduler(settings.slots, settings.queue, CHUNK, FEW)
+    kernels = None
+    if settings.native_kernels and (loaded.weights, loaded.device) == ("nf4", "cpu"):
+        kernels = load_kernels(settings.cache / "kernels", torch.get_num_threads())
+    chunk, idle_chunks = (CHUNK, IDLE_CHUNKS) if kernels is None else (NATIVE_CHUNK, NATIVE_IDLE_CHUNKS)
+    runner = Runner(loaded, chunk, settings.fast_prefill, kernels)
+    scheduler = Scheduler(settings.slots, settings.queue, chunk, FEW, idle_chunks)
     end_tokens = end_token_ids(loaded)
     runner.warm_up()
     return_free_memory()

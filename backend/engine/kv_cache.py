@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -92,6 +93,17 @@ class BatchCache(Cache):  # type: ignore[misc]  # transformers is not typed
     def __init__(self, views: list[tuple[Segment, int, Tensor | None]]) -> None:
         super().__init__(layers=[])
         self.views = views
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Where each token's keys and values go, (tokens, 4) int64: two pointers, the capacity, the position."""
+        rows = [
+            (segment.sequence.cache.keys.data_ptr(), segment.sequence.cache.values.data_ptr(), capacity, position)
+            for segment, _, _ in self.views
+            for capacity in (segment.sequence.cache.capacity,)
+            for position in range(segment.start, segment.start + segment.num_tokens)
+        ]
+        return torch.tensor(rows, dtype=torch.int64)
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **kwargs: object

@@ -5,6 +5,8 @@ transformers' decoder layer, embedding, rotary embedding and norm weights stay; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backend.engine.kv_cache import BatchCache
-from backend.engine.linear import BatchShape, LinearFactory
+from backend.engine.linear import LinearFactory
 from backend.engine.lora import LoraSite, LoraTable
 
 SUPPORTED = ("qwen2", "qwen3", "llama", "mistral")
@@ -122,29 +124,39 @@ def causal_mask(num_tokens: int, end: int, group: int, dtype: torch.dtype, devic
     return mask.triu_(end - num_tokens + 1).repeat(group, 1)
 
 
-def fuse_model(model: Any, shape: BatchShape, factory: LinearFactory, table: LoraTable) -> None:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the layers are made of."""
+
+    attention: Callable[..., Attention] = Attention
+    mlp: Callable[..., Mlp] = Mlp
+    norm: Callable[..., Norm] = Norm
+
+
+def fuse_model(model: Any, factory: LinearFactory, table: LoraTable, parts: Parts) -> None:
     """Swap every layer's attention, feed-forward part and norms, in place."""
 
     def adapted(prefix: str, parent: Any, names: list[str]) -> AdaptedLinear:
-        parts = [getattr(parent, name) for name in names]
-        site = table.site([f"{prefix}.{name}" for name in names], [p.out_features for p in parts], parts[0].in_features)
-        linear = factory.fuse(parts)
+        fused = [getattr(parent, name) for name in names]
+        sizes = [linear.out_features for linear in fused]
+        site = table.site([f"{prefix}.{name}" for name in names], sizes, fused[0].in_features)
+        linear = factory.fuse(fused)
         for name in names:
             delattr(parent, name)
         return AdaptedLinear(linear, site, table)
 
     for index, layer in enumerate(model.model.layers):
         attention, mlp, prefix = layer.self_attn, layer.mlp, f"model.layers.{index}"
-        layer.self_attn = Attention(
+        layer.self_attn = parts.attention(
             attention,
             adapted(f"{prefix}.self_attn", attention, ["q_proj", "k_proj", "v_proj"]),
             adapted(f"{prefix}.self_attn", attention, ["o_proj"]),
         )
-        layer.mlp = Mlp(
+        layer.mlp = parts.mlp(
             adapted(f"{prefix}.mlp", mlp, ["gate_proj", "up_proj"]),
             adapted(f"{prefix}.mlp", mlp, ["down_proj"]),
             mlp.act_fn,
         )
-        layer.input_layernorm = Norm(layer.input_layernorm)
-        layer.post_attention_layernorm = Norm(layer.post_attention_layernorm)
-    model.model.norm = Norm(model.model.norm)
+        layer.input_layernorm = parts.norm(layer.input_layernorm)
+        layer.post_attention_layernorm = parts.norm(layer.post_attention_layernorm)
+    model.model.norm = parts.norm(model.model.norm)

@@ -137,6 +137,11 @@ class PackedLinear(nn.Module):
         self.plain = weight if keep_plain else None
         self.packed, self.absmax = pack(weight)
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that one pass over the matrix reads."""
+        return self.packed.nbytes + self.absmax.nbytes
+
     def forward(self, x: Tensor) -> Tensor:
         """(tokens, in_features) bfloat16 to (tokens, out_features)."""
         y = torch.empty(x.shape[0], self.out_features, dtype=torch.bfloat16)
@@ -144,10 +149,13 @@ class PackedLinear(nn.Module):
         if num_rows:
             self.multiply_rows(x[:num_rows], y)
         if num_rows < x.shape[0]:
-            matrix = self._unpacked().t()
-            for rows in self.batch_shape.chunk_slices():
-                torch.mm(x[rows], matrix, out=y[rows])
+            self.multiply_chunks(x, y, self._unpacked())
         return y if self.bias is None else y.add_(self.bias)
+
+    def multiply_chunks(self, x: Tensor, y: Tensor, matrix: Tensor) -> None:
+        """Each chunk of ``y`` becomes that of ``x`` times the unpacked matrix."""
+        for rows in self.batch_shape.chunk_slices():
+            torch.mm(x[rows], matrix.t(), out=y[rows])
 
     def multiply_rows(self, x: Tensor, y: Tensor) -> None:
         """The 4-bit kernel: the first rows of ``y`` become ``x`` times the matrix."""

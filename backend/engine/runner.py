@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from backend.engine import native_layers
 from backend.engine.kv_cache import BatchCache, CacheShape, SequenceCache
-from backend.engine.layers import SUPPORTED, causal_mask, fuse_model
+from backend.engine.layers import SUPPORTED, Parts, causal_mask, fuse_model
 from backend.engine.linear import BatchShape, LinearFactory, OutputHead
 from backend.engine.lora import LoraPlan, LoraTable
 from backend.engine.scheduler import Plan, Segment
 from backend.errors import LoadingError
 
 if TYPE_CHECKING:
+    from backend.engine.native import Kernels
     from backend.models.loading import LoadedModel
 
 
@@ -24,10 +26,11 @@ class Runner:
     Args:
         loaded: a model that has not run yet; its layers are swapped in place.
         chunk: tokens of a prefill chunk.
-        keep_plain: keep a second copy of the 4-bit codes on a CPU, for faster prompts.
+        keep_plain: keep a second copy of the 4-bit codes on a CPU, for faster prompts; of no use with ``kernels``.
+        kernels: our own, for a 4-bit model on a CPU that has what they need; None takes bitsandbytes' and torch's.
     """
 
-    def __init__(self, loaded: LoadedModel, chunk: int, keep_plain: bool) -> None:
+    def __init__(self, loaded: LoadedModel, chunk: int, keep_plain: bool, kernels: Kernels | None = None) -> None:
         self.model: Any = loaded.model
         config = self.model.config
         if config.model_type not in SUPPORTED:
@@ -43,10 +46,16 @@ class Runner:
         )
         self.group = config.num_attention_heads // config.num_key_value_heads
         self.shape = BatchShape(chunk_size=chunk)
-        self.lora = LoraTable(self.shape, self.device, dtype)
-        factory = LinearFactory(self.shape, keep_plain)
+        self.native = kernels is not None and native_layers.fits(config, attention.head_dim)
+        if kernels is not None and self.native:
+            self.lora: LoraTable = native_layers.NativeLoraTable(self.shape, kernels)
+            factory: LinearFactory = native_layers.TiledFactory(self.shape, kernels)
+            parts = native_layers.parts(kernels)
+        else:
+            self.lora = LoraTable(self.shape, self.device, dtype)
+            factory, parts = LinearFactory(self.shape, keep_plain), Parts()
         with torch.inference_mode():
-            fuse_model(self.model, self.shape, factory, self.lora)
+            fuse_model(self.model, factory, self.lora, parts)
             self.head = OutputHead(self.model.lm_head, factory)
         self.model.lm_head = None
 
@@ -57,6 +66,8 @@ class Runner:
     @torch.inference_mode()
     def warm_up(self) -> None:
         """Touch every weight and both kinds of forward, so that the first request doesn't pay for it."""
+        if self.native:
+            return  # tiling has touched them, and there is one kind only
         self.shape.num_rows, self.shape.num_chunks = 1, 1
         tokens = torch.zeros(1 + self.shape.chunk_size, dtype=torch.long, device=self.device)
         self.lora.plan = LoraPlan(chunks=(None,))
@@ -77,19 +88,20 @@ class Runner:
 
     def _flatten(self, plan: Plan) -> tuple[Tensor, Tensor, list[int]]:
         """Ids and positions of every row, (tokens,), chunks padded to their full size; and where segments begin."""
-        self.shape.num_rows = sum(segment.num_tokens for segment in plan.rows)
-        self.shape.num_chunks = len(plan.chunks)
+        rows, chunks = (plan.segments, []) if self.native else (plan.rows, plan.chunks)
+        self.shape.num_rows = sum(segment.num_tokens for segment in rows)
+        self.shape.num_chunks = len(chunks)
         tokens: list[int] = []
         positions: list[int] = []
         first_rows = []
         for index, segment in enumerate(plan.segments):
             first_rows.append(len(tokens))
-            padding = self.shape.chunk_size - segment.num_tokens if index >= len(plan.rows) else 0
+            padding = self.shape.chunk_size - segment.num_tokens if index >= len(rows) else 0
             end = segment.start + segment.num_tokens
             tokens += segment.sequence.tokens[segment.start : end] + [0] * padding
             positions += range(segment.start, end + padding)
-        adapters = [segment.sequence.adapter for segment in plan.rows for _ in range(segment.num_tokens)]
-        self.lora.plan = self.lora.make_plan(adapters, [segment.sequence.adapter for segment in plan.chunks])
+        adapters = [segment.sequence.adapter for segment in rows for _ in range(segment.num_tokens)]
+        self.lora.plan = self.lora.make_plan(adapters, [segment.sequence.adapter for segment in chunks])
         return (
             torch.tensor(tokens, device=self.device),
             torch.tensor(positions, device=self.device),
@@ -106,6 +118,8 @@ class Runner:
         return hidden[0]
 
     def _mask(self, segment: Segment) -> Tensor | None:
+        if self.native:
+            return None  # each token looks at what is before it
         end = segment.start + segment.num_tokens
         return causal_mask(segment.num_tokens, end, self.group, self.cache_shape.dtype, self.device)
 

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from backend.engine.sequence import Phase, Sequence
 from backend.errors import QueueFullError
 
-IDLE_CHUNKS = 8  # chunks in a step while nobody writes
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -60,13 +58,15 @@ class Scheduler:
         queue: requests that may wait.
         chunk: tokens of a prefill chunk.
         few: a prompt with at most this many tokens left is computed as rows.
+        idle_chunks: chunks in a step while nobody writes.
     """
 
-    def __init__(self, slots: int, queue: int, chunk: int, few: int) -> None:
+    def __init__(self, slots: int, queue: int, chunk: int, few: int, idle_chunks: int = 8) -> None:
         self.slots = slots
         self.queue = queue
         self.chunk = chunk
         self.few = few
+        self.idle_chunks = idle_chunks
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.background: deque[Sequence] = deque()
@@ -97,7 +97,7 @@ class Scheduler:
                 self.running.append(sequence)
         rows = [self._segment(s) for s in self.running if s.phase is Phase.DECODE]
         prompts = [s for s in self.running if s.phase is Phase.PREFILL]
-        most = 1 if rows else IDLE_CHUNKS
+        most = 1 if rows else self.idle_chunks
         if not rows and not prompts and self.background and self._admit(self.background[0]):
             prompts, most = [self.background[0]], 1
         rows += [self._segment(s) for s in prompts if s.num_pending <= self.few]

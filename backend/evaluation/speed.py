@@ -15,6 +15,7 @@ import torch
 from backend.engine.detokenizer import Detokenizer, TokenBytes
 from backend.engine.engine import Engine
 from backend.engine.linear import PackedLinear
+from backend.engine.native_layers import TiledLinear
 from backend.engine.sequence import Sequence as Row
 from backend.types import GenerationRequest, Sampling
 
@@ -170,7 +171,7 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> float:
 def bytes_per_token(engine: Engine) -> int:
     """Bytes of weights that one decoding row reads: every 4-bit matrix with its scales."""
     layers = [*engine.runner.model.modules(), engine.runner.head.whole]
-    return sum(m.packed.nbytes + m.absmax.nbytes for m in layers if isinstance(m, PackedLinear))
+    return sum(layer.num_bytes for layer in layers if isinstance(layer, PackedLinear | TiledLinear))
 
 
 def bandwidth() -> float:

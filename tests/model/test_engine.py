@@ -65,8 +65,10 @@ async def written(generator: LocalGenerator, request: GenerationRequest) -> dict
     return texts
 
 
-def forward(generator: LocalGenerator, prompts: list[list[int]], adapters: list[str | None], chunks: bool) -> Any:
-    """Logits (prompts, vocabulary) of one forward over whole prompts."""
+def forward(
+    generator: LocalGenerator, prompts: list[list[int]], adapters: list[str | None], chunks: bool, cut: int = 0
+) -> Any:
+    """Logits (prompts, vocabulary) of one forward over whole prompts, or of two with the prompts cut in between."""
 
     def job(engine: Engine) -> torch.Tensor:
         rows = [
@@ -83,7 +85,10 @@ def forward(generator: LocalGenerator, prompts: list[list[int]], adapters: list[
             )
             for prompt, adapter in zip(prompts, adapters, strict=True)
         ]
-        segments = [Segment(row, 0, len(row.tokens)) for row in rows]
+        if cut:
+            first = [Segment(row, 0, cut) for row in rows]
+            engine.runner.run(Plan([], first) if chunks else Plan(first, []), [])
+        segments = [Segment(row, cut, len(row.tokens) - cut) for row in rows]
         plan = Plan([], segments) if chunks else Plan(segments, [])
         return torch.stack(engine.runner.run(plan, segments)).float()
 
@@ -121,9 +126,37 @@ def test_a_row_in_a_mixed_batch_is_equal_to_the_bit_to_the_row_alone(
         assert torch.equal(row, forward(generator, [prompt], [adapter], chunks=False)[0])
 
 
+def test_without_the_own_kernels_the_logits_agree(
+    generator: LocalGenerator, prompts: list[list[int]], prepared_model: PreparedModel
+) -> None:
+    from backend.engine.generator import LocalGenerator
+    from backend.models.adapters import StyleRegistry, read_weights
+    from backend.models.loading import load
+
+    loaded = load(prepared_model, 0)
+    styles = StyleRegistry.discover(load_settings().adapters, loaded.name, loaded.digest, loaded.model.config).styles
+    other = LocalGenerator(loaded, load_settings().model_copy(update={"native_kernels": False}))
+    try:
+        for name in POETS:
+            other.add_adapter(name, read_weights(styles[name])).result()
+        for chunks in (False, True):
+            theirs = forward(other, prompts, MIXED, chunks)
+            assert (forward(generator, prompts, MIXED, chunks) - theirs).abs().max() < TOLERANCE
+        row = forward(other, prompts[1:2], MIXED[1:2], chunks=False)
+        assert torch.equal(row[0], forward(other, prompts, MIXED, chunks=False)[1])
+    finally:
+        asyncio.run(other.close())
+
+
 def test_rows_and_chunks_agree(generator: LocalGenerator, prompts: list[list[int]]) -> None:
     rows, chunks = (forward(generator, prompts, MIXED, chunks) for chunks in (False, True))
     assert (rows - chunks).abs().max() < TOLERANCE
+
+
+def test_a_prompt_may_be_cut_anywhere(generator: LocalGenerator, prompts: list[list[int]]) -> None:
+    whole = forward(generator, prompts[:1], ["du_fu"], chunks=True)
+    for cut in (1, 7, 15):
+        assert torch.equal(forward(generator, prompts[:1], ["du_fu"], chunks=True, cut=cut), whole)
 
 
 async def test_what_is_written_together_equals_what_is_written_alone(generator: LocalGenerator) -> None:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.engine.detokenizer import Detokenizer
-from backend.engine.scheduler import IDLE_CHUNKS, Scheduler
+from backend.engine.scheduler import Scheduler
 from backend.engine.sequence import Phase, Sequence
 from backend.errors import QueueFullError
 from backend.types import GenerationRequest, Message
 
-CHUNK, FEW = 16, 4
+CHUNK, FEW, IDLE_CHUNKS = 16, 4, 8
 
 
 def sequence(length: int, siblings: int = 0, background: bool = False) -> Sequence:
@@ -40,7 +40,7 @@ def sequence(length: int, siblings: int = 0, background: bool = False) -> Sequen
 
 
 def scheduler(slots: int = 4, queue: int = 2) -> Scheduler:
-    return Scheduler(slots, queue, CHUNK, FEW)
+    return Scheduler(slots, queue, CHUNK, FEW, IDLE_CHUNKS)
 
 
 def decoding(desk: Scheduler, length: int = 3) -> Sequence:
