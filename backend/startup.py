@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.chat.copies import FindLines, no_lines
 from backend.chat.metre import Metre
 from backend.errors import AdapterError
 from backend.models.adapters import StyleRegistry, read_weights
@@ -23,6 +24,7 @@ class Studio:
     generator: TextGenerator
     styles: StyleRegistry
     metre: Metre | None = None  # None where the generator takes no constraints
+    known_lines: FindLines = no_lines  # the lines that a style's adapter was trained on
 
     async def close(self) -> None:
         """Cancel everything and free the model."""
@@ -70,4 +72,6 @@ def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -
             log.warning("%s %s", error.en, error.zh)
             styles.rejected[style.id] = error
             del styles.styles[style.id]
-    return Studio(generator, styles, Metre(loaded.tokenizer.get_vocab(), loaded.tokenizer.eos_token_id))
+    metre = Metre(loaded.tokenizer.get_vocab(), loaded.tokenizer.eos_token_id)
+    metre.prepare("pingshui", "cilin")
+    return Studio(generator, styles, metre)

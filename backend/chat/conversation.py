@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from backend.chat.intent import Intent, read_intent
+from backend.chat.commission import Commission, settle
+from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, FindLines, copied_lines, no_lines
+from backend.chat.intent import CHECK_COMMAND, Intent, read_intent
+from backend.chat.metre import Metre, tokens_of
 from backend.chat.options import MAX_SEED, Options, OptionSchema
-from backend.chat.prompts import opening, poem_messages, question_messages
+from backend.chat.outcome import Outcome, is_whole, lock_others
+from backend.chat.plans import Change, CheckPlan, Plan, Turn, WritePlan
+from backend.chat.prompts import opening, question_messages
 from backend.errors import Language, RequestError, TooLongError
+from backend.prosody.catalog import AUTO
+from backend.prosody.checker import check
 from backend.types import GenerationRequest, Message, Style, TextGenerator
 
 REFILL = 0.75  # when old turns must go, keep this share of the budget, so that the next turns can reuse the prefix
@@ -21,50 +29,6 @@ class Limits:
 
     max_new_tokens: int = 1024
     max_message_chars: int = 20000
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A message and its answer, as the writer saw them."""
-
-    id: str
-    text: str
-    answer: str
-    intent: Intent
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a message will be answered with."""
-
-    turn_id: str
-    text: str
-    intent: Intent
-    style: Style
-    options: Options
-    request: GenerationRequest
-    left_out: int  # earlier turns that the prompt doesn't carry
-    newly_left_out: bool
-    switched: bool  # the message named another poet
-
-    @property
-    def seed(self) -> int:
-        """The seed of this answer."""
-        return self.request.seeds[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change of the settings did."""
-
-    before: Options
-    after: Options
-    refused: tuple[RequestError, ...]
-
-    @property
-    def switched(self) -> bool:
-        """Whether the style is another one now."""
-        return self.before.style != self.after.style
 
 
 class Conversation:
@@ -79,7 +43,13 @@ class Conversation:
         session: str,
         language: Language = "zh",
         limits: Limits | None = None,
+        metre: Metre | None = None,
+        known_lines: FindLines = no_lines,
     ) -> None:
+        """``metre`` keeps poems in their form; None where the generator takes no constraints. ``known_lines`` finds
+        the lines that a style's adapter was trained on."""
+        self.metre = metre
+        self.known_lines = known_lines
         self.generator = generator
         self.styles = styles
         self.schema = schema
@@ -119,52 +89,86 @@ class Conversation:
 
         Raises:
             TooLongError: the message can't fit, whatever older turns are left out.
-            RequestError: the message is empty.
+            RequestError: the message is empty, or there is no poem to check.
+            ProsodyError: there is no such form or rhyme, or the wishes can't be kept together.
         """
-        text = text.strip()
-        if not text:
-            raise RequestError(
-                "The message is empty; write a topic or a question.", "消息是空的；写个题目，或问点什么。"
-            )
-        if len(text) > self.limits.max_message_chars:
-            raise TooLongError(
-                f"The message has {len(text):,} characters; at most {self.limits.max_message_chars:,} fit. Shorten it.",
-                f"这条消息有 {len(text)} 字，最多 {self.limits.max_message_chars} 字；请缩短后再发。",
-            )
+        text = self._acceptable(text, may_be_empty=command == CHECK_COMMAND)
         intent = read_intent(text, command=command, poets=self.poets)
-        switched = intent.style is not None and intent.style != self.options.style
         options = replace(self.options, style=intent.style) if intent.style else self.options
-        style = self.styles[options.style]
-        answer_tokens = min(options.max_new_tokens, self.generator.context_length // 2)
-        budget = self.generator.context_length - answer_tokens
+        if intent.kind == "check":
+            plan: Plan | None = self._check(intent, text, turn_id)
+            if plan is not None:
+                return plan
+            intent = Intent(kind="question")  # it spoke of checking, and there is nothing to check
         if intent.kind == "poem":
-            intent = intent.following(self._last_poem())
-            assert intent.form is not None
-            assert intent.topic is not None
-            messages = poem_messages(style, intent.form, intent.topic)
-            self._check_size(messages, budget)
-            first = self._first_kept
-            left_out = 0
+            commission = settle(intent, options, self._last_poem())
+            plan = self._commission(commission, intent, options, text, turn_id)
         else:
-            first, messages = self._fit(style, options, text, budget)
-            left_out = first
-        newly = left_out > self._first_kept
-        self._first_kept = first
+            plan = self._question(intent, options, text, turn_id)
+            self._first_kept = plan.left_out
         self.options = options
-        request = GenerationRequest(
-            messages=messages,
-            adapter=style.id if intent.kind == "poem" and style.adapter is not None else None,
-            samplings=(options.sampling,),
-            seeds=(options.seed if options.seed is not None else secrets.randbelow(MAX_SEED + 1),),
-            max_new_tokens=answer_tokens,
-            session=self.session,
-        )
-        return Plan(turn_id, text, intent, style, options, request, left_out, newly, switched)
+        return plan
 
-    def keep(self, plan: Plan, answer: str) -> None:
-        """Remember an answer, or the part of it that was written before Stop."""
-        if answer.strip():
-            self.turns.append(Turn(plan.turn_id, plan.text, answer.strip(), plan.intent))
+    def plan_again(self, turn_id: str, *, new_turn_id: str) -> WritePlan:
+        """Another poem on the topic of an earlier one, in its form, its rhyme and by its poet.
+
+        Raises:
+            RequestError: there is no such poem any more.
+        """
+        turn, commission = self._poem_of(turn_id)
+        return self._commission(commission, turn.intent, self._options_of(turn), turn.text, new_turn_id)
+
+    def plan_rewrite(self, turn_id: str, line: int) -> WritePlan:
+        """One line of a poem (from 1) written anew: all others, form, rhyme and poet stay. When it is kept, it takes
+        the poem's place.
+
+        Raises:
+            RequestError: there is no such poem any more, it is unfinished, or has no such line; or nothing here can
+                hold the other lines.
+            ProsodyError: the other lines don't keep the form.
+        """
+        turn, commission = self._poem_of(turn_id)
+        if self.metre is None:
+            raise RequestError(
+                "This model can't hold the other lines; ask for another poem.", "这个模型锁不住其余各句；请另写一首。"
+            )
+        locked = lock_others(commission, turn.answer, line)
+        plan = self._commission(locked, turn.intent, self._options_of(turn), turn.text, turn_id, fresh=True)
+        return replace(plan, line=line)
+
+    def copied(self, plan: WritePlan, text: str) -> tuple[int, ...]:
+        """Numbers, from 1, of the lines of a poem, whole or still growing, that stand so in a poem that its adapter
+        was trained on."""
+        return copied_lines(self.known_lines(plan.style), text) if plan.poem is not None else ()
+
+    def retry_plan(self, plan: WritePlan, text: str) -> WritePlan | None:
+        """The same poem with the next seed where ``text`` copies too many lines; None where it doesn't, or where it
+        was tried often enough. Worth asking while the poem grows: the answer comes with the second copied line."""
+        if plan.attempt >= MAX_ATTEMPTS or len(self.copied(plan, text)) < TOO_MANY:
+            return None
+        seed = (plan.seed + 1) % (MAX_SEED + 1)
+        return replace(
+            plan, request=replace(plan.request, seeds=(seed,), id=uuid.uuid4().hex), attempt=plan.attempt + 1
+        )
+
+    def keep(self, plan: Plan, answer: str = "") -> None:
+        """Remember an answer, or the part of it that was written before Stop. A check is remembered by its summary.
+        A poem of which one line was to change is replaced only by a whole one."""
+        if isinstance(plan, CheckPlan):
+            self.turns.append(Turn(plan.turn_id, plan.text, plan.answer, plan.intent, plan.style.id))
+            return
+        answer = answer.strip()
+        turn = Turn(plan.turn_id, plan.text, answer, plan.intent, plan.style.id, plan.poem)
+        if plan.line is None:
+            if answer:
+                self.turns.append(turn)
+        elif plan.poem is not None and is_whole(plan.poem, answer):
+            unlocked = replace(turn, poem=replace(plan.poem, locked={}))
+            self.turns = [unlocked if old.id == turn.id else old for old in self.turns]
+
+    def judge(self, plan: WritePlan, text: str) -> Outcome | None:
+        """What became of a poem: its verdict, the form and the rhyme that it kept. None for an answer."""
+        return Outcome.of(plan.poem, text) if plan.poem is not None else None
 
     def knows(self, turn_id: str) -> bool:
         """Whether there is a turn with this id."""
@@ -184,8 +188,134 @@ class Conversation:
         begin = opening(self.style, self.language, self.options.system_prompt)
         return (begin, *self._history(self._first_kept))
 
-    def _last_poem(self) -> Intent | None:
-        return next((turn.intent for turn in reversed(self.turns) if turn.intent.kind == "poem"), None)
+    def _acceptable(self, text: str, *, may_be_empty: bool) -> str:
+        text = text.strip()
+        if not text and not may_be_empty:
+            raise RequestError(
+                "The message is empty; write a topic or a question.", "消息是空的；写个题目，或问点什么。"
+            )
+        if len(text) > self.limits.max_message_chars:
+            raise TooLongError(
+                f"The message has {len(text):,} characters; at most {self.limits.max_message_chars:,} fit. Shorten it.",
+                f"这条消息有 {len(text)} 字，最多 {self.limits.max_message_chars} 字；请缩短后再发。",
+            )
+        return text
+
+    def _check(self, intent: Intent, text: str, turn_id: str) -> CheckPlan | None:
+        """The verdict on what was pasted, or on the last poem; None where there is neither and no command."""
+        last = next((turn for turn in reversed(self.turns) if turn.poem is not None), None)
+        poem, form, book = intent.pasted, intent.form or AUTO, intent.wishes.book or self.options.book
+        if not poem and last is not None and last.poem is not None:
+            poem, form = last.answer, intent.form or last.poem.form.name
+            book = intent.wishes.book or last.poem.book
+        if not poem:
+            if not intent.forced:
+                return None
+            raise RequestError(
+                "There is no poem to check; paste one behind 检.", "没有可检的诗；请把诗贴在“检”的后面。"
+            )
+        verdict = check(poem, form, book)
+        answer = verdict.summary_zh if self.language == "zh" else verdict.summary_en
+        return CheckPlan(
+            turn_id=turn_id,
+            text=text,
+            intent=intent,
+            style=self.style,
+            options=self.options,
+            verdict=verdict,
+            answer=answer,
+        )
+
+    def _commission(
+        self,
+        commission: Commission,
+        intent: Intent,
+        options: Options,
+        text: str,
+        turn_id: str,
+        *,
+        fresh: bool = False,
+    ) -> WritePlan:
+        """The plan of a poem. ``fresh`` draws a seed although one is set."""
+        style = self.styles[options.style]
+        constraint = commission.constraint(self.metre) if self.metre is not None and commission.strict else None
+        longest = min(options.max_new_tokens, self.generator.context_length // 2)
+        if constraint is not None:
+            longest = self._room_for(commission)
+        messages = commission.messages(style)
+        self._check_size(messages, self.generator.context_length - longest)
+        request = GenerationRequest(
+            messages=messages,
+            adapter=style.id if style.adapter is not None else None,
+            samplings=(options.sampling,),
+            seeds=(options.seed if options.seed is not None and not fresh else secrets.randbelow(MAX_SEED + 1),),
+            max_new_tokens=longest,
+            constraint=constraint,
+            session=self.session,
+        )
+        return WritePlan(
+            turn_id=turn_id,
+            text=text,
+            intent=intent,
+            style=style,
+            options=options,
+            request=request,
+            poem=commission,
+            switched=options.style != self.options.style,
+        )
+
+    def _room_for(self, commission: Commission) -> int:
+        """Tokens that the form takes: known beforehand, so that a poem is never cut, whatever the setting.
+
+        Raises:
+            RequestError: the process doesn't allow so many.
+        """
+        needed, allowed = tokens_of(commission.form), min(self.limits.max_new_tokens, self.generator.context_length)
+        if needed > allowed:
+            raise RequestError(
+                f"{commission.form.name} takes up to {needed:,} tokens here and {allowed:,} are allowed; "
+                "choose a shorter form.",
+                f"这首{commission.form.name}约需 {needed} 词元，这里最多 {allowed} 词元；请换短一些的体裁。",
+            )
+        return needed
+
+    def _question(self, intent: Intent, options: Options, text: str, turn_id: str) -> WritePlan:
+        style = self.styles[options.style]
+        longest = min(options.max_new_tokens, self.generator.context_length // 2)
+        first, messages = self._fit(style, options, text, self.generator.context_length - longest)
+        request = GenerationRequest(
+            messages=messages,
+            samplings=(options.sampling,),
+            seeds=(options.seed if options.seed is not None else secrets.randbelow(MAX_SEED + 1),),
+            max_new_tokens=longest,
+            session=self.session,
+        )
+        return WritePlan(
+            turn_id=turn_id,
+            text=text,
+            intent=intent,
+            style=style,
+            options=options,
+            request=request,
+            left_out=first,
+            newly_left_out=first > self._first_kept,
+            switched=options.style != self.options.style,
+        )
+
+    def _poem_of(self, turn_id: str) -> tuple[Turn, Commission]:
+        for turn in self.turns:
+            if turn.id == turn_id and turn.poem is not None:
+                return turn, turn.poem
+        raise RequestError(
+            "That poem is no longer in the conversation; ask for it again.", "对话里已没有那首诗；请重新出题。"
+        )
+
+    def _options_of(self, turn: Turn) -> Options:
+        """The current choices, with the poet who wrote the turn."""
+        return replace(self.options, style=turn.style if turn.style in self.styles else self.options.style)
+
+    def _last_poem(self) -> Commission | None:
+        return next((turn.poem for turn in reversed(self.turns) if turn.poem is not None), None)
 
     def _history(self, first: int) -> tuple[Message, ...]:
         return tuple(

@@ -1,16 +1,34 @@
-"""Keeps poems inside their form: constraints for one model's vocabulary, and the verdict on what was written."""
+"""Keeps poems inside their form: constraints for one model's vocabulary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from backend.prosody.catalog import find_form, understand
+from backend.prosody.catalog import find_form
+from backend.prosody.forms import Form, Variant
 from backend.prosody.lexicon import Lexicons
+from backend.prosody.tables import BookName
 
 if TYPE_CHECKING:
     from backend.prosody.constraint import MetreConstraint
-    from backend.prosody.tables import BookName
+
+
+def book_for(form: Form, book: BookName) -> BookName:
+    """The book that a form is held to: ci rhyme by the groups of cilin where pingshui is asked for, and other verse
+    by pingshui where cilin is. Tongyun has its own tones and is kept by both."""
+    if book == "tongyun":
+        return book
+    return "cilin" if form.kind == "ci" else "pingshui"
+
+
+def tokens_of(form: Form) -> int:
+    """The most tokens that a poem of this form takes: one a character, its marks, and the end."""
+
+    def tokens(variant: Variant) -> int:
+        return sum(len(line) + len(line.after) for line in variant.lines)
+
+    return max(tokens(variant) for variant in form.variants) + 1
 
 
 class Metre:
@@ -27,18 +45,47 @@ class Metre:
     def __init__(self, vocabulary: Mapping[str, int], end: int) -> None:
         self._lexicons = Lexicons(vocabulary, end)
 
-    def constrain(self, form: str, *, rhyme: str | None = None, acrostic: str | None = None) -> MetreConstraint:
+    def prepare(self, *books: BookName) -> None:
+        """Make the tables of some books now, so that the first poem doesn't wait for them."""
+        for book in books:
+            self._lexicons.of(book, "usual")
+
+    def constrain(
+        self,
+        form: str | Form,
+        *,
+        rhyme: str | None = None,
+        acrostic: str | None = None,
+        book: BookName = "pingshui",
+        locked: Mapping[int, str] | None = None,
+        opening: str | None = None,
+        first_line_rhymes: bool | None = None,
+        variant: str | None = None,
+    ) -> MetreConstraint:
         """What may be written under a form such as 七律 or 水调歌头.
 
         Args:
             rhyme: a rhyme such as 尤; None lets the poem's first rhyme word fix it.
             acrostic: a character for the head of each line, or of each couplet.
+            book: the rhyme book; see :func:`book_for`.
+            locked: lines that stay, by number from 1, without punctuation.
+            opening: 平起 or 仄起, for regulated verse.
+            first_line_rhymes: whether the first line of regulated verse rhymes.
+            variant: a variant's name, for ci.
 
         Raises:
             ProsodyError: there is no such form or rhyme, or the wishes can't be kept together.
         """
         from backend.prosody.constraint import make_constraint
 
-        book: BookName = "cilin" if understand(form).kind == "ci" else "pingshui"
-        lexicon = self._lexicons.of(book, "usual")
-        return make_constraint(lexicon, find_form(form), rhyme=rhyme, acrostic=acrostic)
+        found = find_form(form) if isinstance(form, str) else form
+        return make_constraint(
+            self._lexicons.of(book_for(found, book), "usual"),
+            found,
+            rhyme=rhyme,
+            acrostic=acrostic,
+            locked=locked,
+            opening=opening,
+            first_line_rhymes=first_line_rhymes,
+            variant=variant,
+        )

@@ -6,86 +6,21 @@ range or a default is changed in one place.
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backend.errors import Language, RequestError, SettingsError
+from backend.chat.setting import Choice, Picks, Slider, Switch, Text
+from backend.errors import ProsodyError, RequestError, SettingsError
+from backend.prosody.catalog import AUTO
+from backend.prosody.tables import BOOKS, BookName, load_book
 from backend.types import Sampling
 
 MAX_SEED = 2**31 - 1
-
-
-class Label(BaseModel):
-    """One text in both interface languages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    zh: str
-    en: str
-
-    def say(self, language: Language) -> str:
-        """The text for a writer who reads ``language``."""
-        return self.zh if language == "zh" else self.en
-
-
-class _Setting(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    label: Label
-    hint: Label | None = None
-
-
-class Choice(_Setting):
-    """One of the registered styles."""
-
-    widget: Literal["select"]
-    default: str
-
-
-class Slider(_Setting):
-    """A number within a range, on steps counted from its minimum."""
-
-    widget: Literal["slider"]
-    default: float
-    minimum: float
-    maximum: float
-    step: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Slider:
-        if not self.minimum <= self.default <= self.maximum:
-            raise ValueError(f"default {self.default} is not within {self.minimum} to {self.maximum}")
-        return self
-
-    def clamp(self, value: object, otherwise: float) -> float:
-        """The nearest allowed number; ``otherwise`` where ``value`` is no finite number at all."""
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            return otherwise
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            return otherwise
-        if not math.isfinite(number):
-            return otherwise
-        number = min(max(number, self.minimum), self.maximum)
-        stepped = self.minimum + round((number - self.minimum) / self.step) * self.step
-        return round(min(stepped, self.maximum), 10)
-
-
-class Text(_Setting):
-    """A line, or several, of text."""
-
-    widget: Literal["text"]
-    default: str = ""
-    multiline: bool = False
-    max_chars: int = Field(4000, ge=1)
-    placeholder: Label | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +28,10 @@ class Options:
     """One session's choices; always within the schema."""
 
     style: str
+    form: str  # a form's name, or "auto": as the message says
+    rhyme: str  # as a writer names it; empty leaves it to the poem
+    strict: bool  # whether poems keep their form at every character
+    book: BookName  # pingshui (for ci: cilin) or tongyun
     temperature: float
     top_p: float
     top_k: int
@@ -113,6 +52,11 @@ class Options:
             repetition_penalty=self.repetition_penalty,
         )
 
+    @property
+    def chosen_form(self) -> str | None:
+        """The form for messages that name none; None takes the default."""
+        return None if self.form == AUTO else self.form
+
     def as_widget_values(self) -> dict[str, Any]:
         """The values that the page's widgets show."""
         return asdict(self) | {"seed": "" if self.seed is None else str(self.seed)}
@@ -124,6 +68,10 @@ class OptionSchema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     style: Choice
+    form: Picks
+    rhyme: Text
+    strict: Switch
+    book: Picks
     temperature: Slider
     top_p: Slider
     top_k: Slider
@@ -138,6 +86,10 @@ class OptionSchema(BaseModel):
         style = self.style.default if self.style.default in styles else next(iter(styles))
         blank = Options(
             style=style,
+            form=self.form.default,
+            rhyme="",
+            strict=self.strict.default,
+            book=cast("BookName", self.book.default),
             temperature=self.temperature.default,
             top_p=self.top_p.default,
             top_k=int(self.top_k.default),
@@ -147,7 +99,11 @@ class OptionSchema(BaseModel):
             seed=None,
             system_prompt="",
         )
-        texts = {"seed": self.seed.default, "system_prompt": self.system_prompt.default}
+        texts = {
+            "seed": self.seed.default,
+            "system_prompt": self.system_prompt.default,
+            "rhyme": self.rhyme.default,
+        }
         return self.apply(blank, texts, styles, max_new_tokens=blank.max_new_tokens)[0]
 
     def apply(
@@ -170,6 +126,15 @@ class OptionSchema(BaseModel):
         seed, complaint = _read_seed(values.get("seed", options.seed), options.seed)
         if complaint:
             refused.append(complaint)
+        form, complaint = _pick(self.form, values.get("form", options.form), options.form)
+        if complaint:
+            refused.append(complaint)
+        book, complaint = _pick(self.book, values.get("book", options.book), options.book)
+        if complaint:
+            refused.append(complaint)
+        rhyme, complaint = _read_rhyme(values.get("rhyme", options.rhyme), options.rhyme, self.rhyme.max_chars)
+        if complaint:
+            refused.append(complaint)
         prompt = values.get("system_prompt", options.system_prompt)
         numbers: dict[str, float] = {}
         for name in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens"):
@@ -179,6 +144,10 @@ class OptionSchema(BaseModel):
         changed = replace(
             options,
             style=style,
+            form=form,
+            rhyme=rhyme,
+            strict=self.strict.read(values.get("strict", options.strict), options.strict),
+            book=cast("BookName", book),
             temperature=numbers["temperature"],
             top_p=numbers["top_p"],
             top_k=int(numbers["top_k"]),
@@ -201,6 +170,42 @@ def _read_seed(value: object, current: int | None) -> tuple[int | None, RequestE
     return current, RequestError(
         f"The seed {shown!r} is not a whole number from 0 to {MAX_SEED}; the seed stays as it was.",
         f"种子“{shown}”不是 0 到 {MAX_SEED} 的整数；仍用原来的。",
+    )
+
+
+def _pick(setting: Picks, value: object, current: str) -> tuple[str, RequestError | None]:
+    """The choice that ``value`` names, by itself or by its label."""
+    wanted = value.strip() if isinstance(value, str) else ""
+    for choice, label in setting.choices.items():
+        if wanted in (choice, label.zh, label.en):
+            return choice, None
+    shown = str(value)[:20]
+    known = list(setting.choices)
+    stays = setting.choices[current]
+    return current, RequestError(
+        f"{setting.label.en}: {shown!r} is not offered; it stays {stays.en}. Offered are {', '.join(known)}.",
+        f"{setting.label.zh}没有“{shown}”这一项，仍用{stays.zh}。可选：{'、'.join(known)}。",
+    )
+
+
+def _read_rhyme(value: object, current: str, longest: int) -> tuple[str, RequestError | None]:
+    """A rhyme that one of the books knows; whether a form can keep it is said when one is written."""
+    if value is None or not str(value).strip():
+        return "", None
+    wanted = str(value).strip()
+    if isinstance(value, str | int) and not isinstance(value, bool) and len(wanted) <= longest:
+        for name in BOOKS:
+            try:
+                load_book(cast("BookName", name)).find_rhyme(wanted)
+            except ProsodyError:
+                continue
+            return wanted, None
+    shown = wanted[:20]
+    return current, RequestError(
+        f"No rhyme book has a rhyme {shown!r}; name it by its heading, such as 尤, 东 or 第七部. "
+        f"The rhyme stays {current or 'free'}.",
+        f"各韵书都没有“{shown}”这个韵；请用韵目的名字，如“尤”“东”“第七部”。"
+        f"仍旧{f'押{current}' if current else '不限韵'}。",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.chat.intent import Form
 from backend.errors import Language
 from backend.prosody.catalog import understand
 from backend.types import Message, Style
@@ -34,12 +33,16 @@ def poem_sentence(form: str, *, title: str | None = None, theme: str | None = No
     return f"{topic}{order}" + (f"，押{rhyme}韵" if rhyme else "")
 
 
-def poem_messages(style: Style, form: Form, topic: str) -> tuple[Message, ...]:
-    """A poem request as the adapters were trained: the poet's system prompt and one sentence, nothing before it."""
-    return (
-        Message("system", style.poem_prompt),
-        Message("user", f"以《{topic}》为题写一首{form.name}"),
-    )
+def poem_messages(
+    style: Style, form: str, *, title: str | None = None, theme: str | None = None, rhyme: str | None = None
+) -> tuple[Message, ...]:
+    """A poem request as the adapters were trained: the poet's system prompt and one sentence, nothing before it.
+
+    Raises:
+        ProsodyError: there is no such form.
+    """
+    sentence = poem_sentence(form, title=title, theme=theme, rhyme=rhyme)
+    return (Message("system", style.poem_prompt), Message("user", sentence))
 
 
 def question_messages(

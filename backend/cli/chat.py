@@ -9,22 +9,29 @@ import signal
 import sys
 import uuid
 from contextlib import aclosing, suppress
+from dataclasses import fields
 from pathlib import Path
 
-from backend.chat.conversation import Conversation, Limits, Plan
-from backend.chat.intent import POEM_COMMAND, QUESTION_COMMAND
-from backend.chat.options import load_schema
+from backend.chat.conversation import Conversation, Limits
+from backend.chat.copies import TOO_MANY, tell_again, tell_stays
+from backend.chat.intent import CHECK_COMMAND, POEM_COMMAND, QUESTION_COMMAND
+from backend.chat.options import Options, load_schema
+from backend.chat.plans import CheckPlan, WritePlan
 from backend.chat.streaming import stream_pieces
+from backend.cli.check import render
 from backend.errors import Language, MoyunError, language_of
 from backend.settings import ROOT, load_settings
 from backend.types import Finished, Queued, TokenEvent
 
-SETTINGS = ("style", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens", "seed")
+SETTINGS = tuple(field.name for field in fields(Options) if field.name != "system_prompt")
 HELP: dict[Language, str] = {
-    "zh": "出题得诗，发问得答。/诗 …、/问 … 指定其一；/style du_fu、/temperature 0.9、/seed 7 等改设置；"
+    "zh": "出题得诗，发问得答。/诗 …、/问 … 指定其一；/检 查格律，诗写在一行，不写则查上一首；/改 3 只重写第三句；"
+    "/style du_fu、/form 七绝、/rhyme 尤、/strict off、/temperature 0.9、/seed 7 等改设置；"
     "/settings 看设置；/quit 退出；写的时候按 Ctrl-C 停笔。",
-    "en": "Name a topic for a poem, or ask. /poem … and /ask … force one of the two; /style du_fu, /temperature 0.9, "
-    "/seed 7 and the like change a setting; /settings shows them; /quit leaves; Ctrl-C stops a text midway.",
+    "en": "Name a topic for a poem, or ask. /poem … and /ask … force one of the two; /check … holds a poem (in one "
+    "row; without one, the last) against its form; /rewrite 3 writes line 3 anew; /style du_fu, /form 七绝, /rhyme 尤, "
+    "/strict off, /temperature 0.9, /seed 7 and the like change a setting; /settings shows them; /quit leaves; Ctrl-C "
+    "stops a text midway.",
 }
 
 
@@ -52,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
                 session=f"terminal-{uuid.uuid4().hex}",
                 language=language,
                 limits=Limits(settings.max_new_tokens, settings.max_message_chars),
+                metre=studio.metre,
+                known_lines=studio.known_lines,
             )
             if options.style:
                 for refusal in conversation.change({"style": options.style}).refused:
@@ -100,6 +109,10 @@ class Terminal:
             await self.answer(rest, POEM_COMMAND)
         elif word in (QUESTION_COMMAND, "ask"):
             await self.answer(rest, QUESTION_COMMAND)
+        elif word in (CHECK_COMMAND, "check"):
+            await self.answer(rest, CHECK_COMMAND)
+        elif word in ("改", "rewrite") and self.conversation.turns and rest.strip().isdecimal():
+            await self._write(self.conversation.plan_rewrite(self.conversation.turns[-1].id, int(rest)))
         elif name in SETTINGS:
             change = self.conversation.change({name: rest.strip()})
             for refusal in change.refused:
@@ -112,22 +125,45 @@ class Terminal:
             print(HELP[self.conversation.language])
 
     async def answer(self, text: str, command: str | None) -> None:
-        """Write one answer; Ctrl-C ends it and keeps the part."""
+        """Write one answer, or say what a check found."""
         plan = self.conversation.plan(text, turn_id=uuid.uuid4().hex, command=command)
+        if isinstance(plan, CheckPlan):
+            self.conversation.keep(plan)
+            print(render(plan.verdict))
+        else:
+            await self._write(plan)
+
+    async def _write(self, plan: WritePlan) -> None:
+        """Write one answer; Ctrl-C ends it and keeps the part. A poem of copied lines is written again."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # not on Windows, where Ctrl-C ends the program
             loop.add_signal_handler(signal.SIGINT, stop.set)
         written: list[str] = []
         try:
-            finished = await self._write(plan, stop, written)
+            finished = await self._stream(plan, stop, written)
+            while not stop.is_set() and (again := self.conversation.retry_plan(plan, "".join(written))) is not None:
+                copied = self.conversation.copied(plan, "".join(written))
+                print(f"\n[{tell_again(copied, again.attempt, self.conversation.language)}]\n", flush=True)
+                plan, written = again, []
+                finished = await self._stream(plan, stop, written)
         finally:
             self.conversation.keep(plan, "".join(written))
             with suppress(NotImplementedError):
                 loop.remove_signal_handler(signal.SIGINT)
-        print("\n" + _summary(plan, finished), flush=True)
+        self._conclude(plan, "".join(written), finished)
 
-    async def _write(self, plan: Plan, stop: asyncio.Event, written: list[str]) -> Finished | None:
+    def _conclude(self, plan: WritePlan, text: str, finished: Finished | None) -> None:
+        """The small line, and what is to be said of copied lines."""
+        outcome = self.conversation.judge(plan, text)
+        whole = finished is not None and finished.reason != "cancelled"
+        kept = outcome.kept(self.conversation.language) if outcome is not None and whole else ""
+        print("\n" + _summary(plan, finished, kept), flush=True)
+        copied = self.conversation.copied(plan, text)
+        if len(copied) >= TOO_MANY:
+            print(f"[{tell_stays(copied, plan.attempt, self.conversation.language)}]")
+
+    async def _stream(self, plan: WritePlan, stop: asyncio.Event, written: list[str]) -> Finished | None:
         finished = None
         async with aclosing(stream_pieces(self.conversation.generator, plan.request, stop)) as events:
             async for event in events:
@@ -141,8 +177,8 @@ class Terminal:
         return finished
 
 
-def _summary(plan: Plan, finished: Finished | None) -> str:
-    kind = plan.intent.form.name if plan.intent.form else plan.intent.kind
+def _summary(plan: WritePlan, finished: Finished | None, kept: str) -> str:
+    kind = kept or (plan.poem.form.name if plan.poem else plan.intent.kind)
     parts = [kind, plan.request.adapter or "base", f"T {plan.options.temperature:g}", f"seed {plan.seed}"]
     if finished is not None:
         usage = finished.usage

@@ -7,28 +7,28 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from backend.errors import RequestError
 from backend.settings import load_settings
 
 if TYPE_CHECKING:
-    from backend.chat.intent import Form
+    from backend.chat.commission import Commission
     from backend.chat.metre import Metre
     from backend.startup import Studio
     from backend.types import Finished, GenerationRequest, Style
-
-FORMS = [a + b for a, b in product("五七", "绝律古")]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--style", default="general", help="id of a style, such as du_fu (default: general)")
-    parser.add_argument("--topic", required=True, help="what the poem is about; its title")
-    parser.add_argument("--form", default="七律", choices=FORMS, help="form of the poem (default: 七律)")
+    parser.add_argument("--topic", required=True, help="what the poem is about; a title stands in 《》")
+    parser.add_argument("--form", default="七律", help="form or tune; `moyun forms` lists them (default: 七律)")
+    parser.add_argument("--lines", type=int, help="lines of a form that leaves them open, such as 五排 or 七古")
     parser.add_argument("--rhyme", help="rhyme to keep, such as 尤; default: the poem's first rhyme word fixes it")
     parser.add_argument("--acrostic", help="characters for the heads of the lines, or of the couplets")
+    parser.add_argument("--opening", choices=("平起", "仄起"), help="how regulated verse opens; default: either way")
+    parser.add_argument("--book", choices=("pingshui", "tongyun"), default="pingshui", help="rhyme book")
     parser.add_argument("--free", action="store_true", help="let the model break the form")
     parser.add_argument("--temperature", type=float, default=0.7, help="0 is greedy; low is steady, high is bolder")
     parser.add_argument("--top-p", type=float, default=0.95, help="keep the most probable tokens up to this share")
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repetition-penalty", type=float, default=1.0, help="over 1 discourages repetition")
     parser.add_argument("--seed", type=int, help="of the first candidate, the next ones count on; default: random")
     parser.add_argument("-n", "--number", type=int, default=1, help="candidates, written together (default: 1)")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="tokens of one poem at most")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="tokens of one poem at most, if it is free")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -52,12 +52,13 @@ async def _run(options: argparse.Namespace) -> int:
     studio = start(load_settings())
     try:
         style = _style(studio, options.style)
-        request = make_request(options, style, studio.metre)
+        commission = make_commission(options)
+        request = make_request(options, commission, style, studio.metre)
         for poem in await _write(studio, request):
             if options.json:
-                print(json.dumps(_as_object(poem, request, style, options.form), ensure_ascii=False), flush=True)
+                print(json.dumps(_as_object(poem, request, style, commission), ensure_ascii=False), flush=True)
             else:
-                print(f"{poem.text}\n{_as_line(poem, request, style, options.form)}\n", flush=True)
+                print(f"{poem.text}\n{_as_line(poem, request, style, commission)}\n", flush=True)
     finally:
         await studio.close()
     return 0
@@ -76,14 +77,44 @@ class Poem:
         return "".join(self.pieces).strip()
 
 
-def make_request(options: argparse.Namespace, style: Style, metre: Metre | None) -> GenerationRequest:
+def make_commission(options: argparse.Namespace) -> Commission:
+    """The poem that the options ask for.
+
+    Raises:
+        ProsodyError: there is no such form, not with that many lines, or no such rhyme.
+    """
+    from backend.chat.commission import Commission
+    from backend.chat.metre import book_for
+    from backend.prosody.catalog import find_form
+    from backend.prosody.tables import load_book
+
+    form = find_form(options.form, options.lines)
+    book = book_for(form, options.book)
+    if options.rhyme:
+        load_book(book).find_rhyme(options.rhyme)
+    titled = options.topic.startswith("《") and options.topic.endswith("》")
+    return Commission(
+        form=form,
+        title=options.topic[1:-1] if titled else None,
+        theme=None if titled else options.topic,
+        rhyme=options.rhyme,
+        book=book,
+        strict=not options.free,
+        acrostic=options.acrostic,
+        opening=options.opening,
+    )
+
+
+def make_request(
+    options: argparse.Namespace, commission: Commission, style: Style, metre: Metre | None
+) -> GenerationRequest:
     """The request for what the options ask.
 
     Raises:
         RequestError: a number that can't be used.
         ProsodyError: a rhyme or an acrostic that the form can't keep.
     """
-    from backend.chat.prompts import poem_messages
+    from backend.chat.metre import tokens_of
     from backend.types import GenerationRequest, Sampling
 
     if options.number < 1 or options.temperature < 0 or not 0 < options.top_p <= 1 or options.repetition_penalty <= 0:
@@ -98,16 +129,14 @@ def make_request(options: argparse.Namespace, style: Style, metre: Metre | None)
         min_p=options.min_p,
         repetition_penalty=options.repetition_penalty,
     )
-    constraint = None
-    if metre is not None and not options.free:
-        constraint = metre.constrain(options.form, rhyme=options.rhyme, acrostic=options.acrostic)
+    constraint = commission.constraint(metre) if metre is not None and commission.strict else None
     seed = random.randrange(2**31) if options.seed is None else options.seed
     return GenerationRequest(
-        messages=poem_messages(style, _form(options.form), options.topic),
+        messages=commission.messages(style),
         adapter=style.id if style.adapter is not None else None,
         samplings=(sampling,) * options.number,
         seeds=tuple(range(seed, seed + options.number)),
-        max_new_tokens=options.max_new_tokens,
+        max_new_tokens=options.max_new_tokens if constraint is None else tokens_of(commission.form),
         constraint=constraint,
     )
 
@@ -125,11 +154,11 @@ async def _write(studio: Studio, request: GenerationRequest) -> list[Poem]:
     return poems
 
 
-def _as_object(poem: Poem, request: GenerationRequest, style: Style, form: str) -> dict[str, Any]:
-    from backend.prosody.checker import check
+def _as_object(poem: Poem, request: GenerationRequest, style: Style, commission: Commission) -> dict[str, Any]:
+    from backend.chat.outcome import Outcome
 
     assert poem.finished is not None
-    verdict = check(poem.text, form)
+    verdict = Outcome.of(commission, poem.text).verdict
     usage = poem.finished.usage
     return {
         "text": poem.text,
@@ -144,10 +173,11 @@ def _as_object(poem: Poem, request: GenerationRequest, style: Style, form: str) 
     }
 
 
-def _as_line(poem: Poem, request: GenerationRequest, style: Style, form: str) -> str:
-    shown = _as_object(poem, request, style, form)
-    rhyme = "".join(shown["verdict"]["rhymes"].values())
-    kept = f"{form} {rhyme}" if shown["verdict"]["fits"] else f"not a {form}"
+def _as_line(poem: Poem, request: GenerationRequest, style: Style, commission: Commission) -> str:
+    from backend.chat.outcome import Outcome
+
+    shown = _as_object(poem, request, style, commission)
+    kept = Outcome.of(commission, poem.text).kept("zh")
     return (
         f"[{style.name['zh']} · {kept} · T={request.samplings[0].temperature:g} · seed {shown['seed']}"
         f" · {shown['tokens']} tokens · first {shown['first_token_seconds']} s · {shown['tokens_per_second']} tokens/s]"
@@ -162,10 +192,3 @@ def _style(studio: Studio, name: str) -> Style:
             f"There is no style {name!r}; choose from {known}.", f"没有 {name!r} 这个风格；可选：{known}。"
         )
     return style
-
-
-def _form(name: str) -> Form:
-    from backend.chat.intent import Form
-
-    kinds = {"绝": "绝句", "律": "律诗", "古": "古诗"}
-    return Form(f"{name[0]}言", kinds[name[1]])  # type: ignore[arg-type]  # FORMS holds no other names

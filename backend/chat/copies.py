@@ -1,0 +1,64 @@
+"""Lines of a poem that its adapter copied from the poems that it was trained on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from backend.errors import Language
+from backend.prosody.layout import rows_of
+from backend.types import Style
+
+TOO_MANY = 2  # a poem with so many copied lines is written again
+MAX_ATTEMPTS = 3
+
+_UNFINISHED = re.compile(r"[^，。！？；、,.!?;\n]*\Z")
+
+
+class LineIndex(Protocol):
+    """The lines that an adapter was trained on."""
+
+    def copied(self, lines: Sequence[str]) -> tuple[int, ...]:
+        """Numbers, from 1, of those of ``lines`` that stand so in the training poems."""
+
+
+FindLines = Callable[[Style], LineIndex | None]
+
+
+def no_lines(style: Style) -> LineIndex | None:
+    """Nothing is known of what any adapter was trained on."""
+    return None
+
+
+def copied_lines(index: LineIndex | None, text: str) -> tuple[int, ...]:
+    """Numbers, from 1, of the copied lines of a text, whole or still growing: a line counts when its mark stands."""
+    if index is None:
+        return ()
+    _, rows = rows_of(_UNFINISHED.sub("", text))
+    lines = [piece for row in rows for piece in row.pieces]
+    return index.copied(lines) if lines else ()
+
+
+_SENTENCES: dict[str, dict[Language, str]] = {
+    "again": {
+        "zh": "这一篇有{count}句与原作相同，换一个种子重写（第{attempt}次）。",
+        "en": "{count} lines stood in the poet's own works; written again with the next seed (attempt {attempt}).",
+    },
+    "stays": {
+        "zh": "试了{attempt}次，第{lines}句仍与诗人原作相同；换个题目或把温度调高些，会好些。",
+        "en": "After {attempt} attempts lines {lines} still stand in the poet's own works; another topic or a higher "
+        "temperature helps.",
+    },
+}
+
+
+def tell_again(lines: Sequence[int], attempt: int, language: Language) -> str:
+    """The sentence for a poem that is written again, for the ``attempt``-th time."""
+    return _SENTENCES["again"][language].format(count=len(lines), attempt=attempt)
+
+
+def tell_stays(lines: Sequence[int], attempt: int, language: Language) -> str:
+    """The sentence for a poem that copies lines still, after the last attempt."""
+    joint = "、" if language == "zh" else ", "
+    return _SENTENCES["stays"][language].format(lines=joint.join(map(str, lines)), attempt=attempt)
