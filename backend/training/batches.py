@@ -35,6 +35,19 @@ class Example:
 Batch = list[Example]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The batches of a run in their order, and those that the held-out loss is taken on."""
+
+    training: Sequence[Batch]
+    validation: Sequence[Batch]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the training batches, without padding."""
+        return sum(len(example) for batch in self.training for example in batch)
+
+
 def encode(pairs: Sequence[Pair], system: str, tokenizer: Any, longest: int) -> list[Example]:
     """The pairs as the engine renders them; those over ``longest`` tokens are left out."""
     renderer = PromptRenderer(tokenizer)

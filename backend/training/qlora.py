@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,13 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from backend.models.dense import DenseModel
-from backend.training.batches import IGNORED, Batch, tensors
+from backend.training.batches import IGNORED, Batch, Plan, tensors
 from backend.training.fast_lora import speed_up
 from backend.training.recipe import Recipe
 
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The batches of a run in their order, and those that the held-out loss is taken on."""
-
-    training: Sequence[Batch]
-    validation: Sequence[Batch]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the training batches, without padding."""
-        return sum(len(example) for batch in self.training for example in batch)
 
 
 class _Batches(Dataset[dict[str, Tensor]]):
@@ -58,7 +44,10 @@ def _only(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def answer_loss(model: Any, ids: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy in nats a token, of the tokens that have a label; the output head runs for those alone.
+    """Cross-entropy in nats a token, of the tokens that have a label.
+
+    What all prompts begin with (the system prompt, a sixth of all tokens) runs once for the batch, and the output head
+    runs for labelled tokens alone.
 
     Args:
         model: a causal model of transformers, wrapped by PEFT or not.
@@ -66,11 +55,24 @@ def answer_loss(model: Any, ids: Tensor, labels: Tensor, reduction: str = "mean"
         labels: the same shape; :data:`IGNORED` where there is no loss.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    start = _shared(ids, labels)
+    past = None
+    if start and not inner.is_activation_checkpointing:
+        past = inner.model(input_ids=ids[:1, :start], use_cache=True).past_key_values
+        past.batch_repeat_interleave(len(ids))
+        ids, labels = ids[:, start:], labels[:, start:]
+    hidden = inner.model(input_ids=ids, past_key_values=past, use_cache=past is not None).last_hidden_state[:, :-1]
     wanted = labels[:, 1:]
     scored = wanted != IGNORED
     logits = inner.lm_head(hidden[scored])
     return functional.cross_entropy(logits.float(), wanted[scored], reduction=reduction)
+
+
+def _shared(ids: Tensor, labels: Tensor) -> int:
+    """How many tokens all rows begin with; the last one before any label isn't among them, for it predicts one."""
+    same = (ids == ids[:1]).all(0) & (labels == IGNORED).all(0)
+    first = int((~same).int().argmax()) if bool((~same).any()) else ids.shape[1]
+    return 0 if len(ids) < 2 else max(0, first - 1)
 
 
 class VerseTrainer(Trainer):  # type: ignore[misc]

@@ -22,7 +22,7 @@ _EMPTY = frozenset(_EMPTY_TEXT[at : at + 2] for at in range(0, len(_EMPTY_TEXT),
 class Words:
     """What counts as a word, learnt from many lines of verse."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], least: int = LEAST) -> None:
         singles: Counter[str] = Counter()
         pairs: Counter[str] = Counter()
         number = 0
@@ -34,7 +34,7 @@ class Words:
         self._known = {
             pair
             for pair, count in pairs.items()
-            if LEAST <= count <= COMMON * number
+            if least <= count <= max(least, COMMON * number)
             and pair not in _EMPTY
             and pair[0] != pair[1]
             and math.log(count / total_pairs) - math.log(singles[pair[0]] * singles[pair[1]] / total**2) > BOUND

@@ -39,6 +39,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._began = self._saved = self._step_began = time.monotonic()
         self._tokens = 0
 
+    def begin_with(self, held_out: float) -> None:
+        """The held-out loss before the first step: what is worse isn't kept."""
+        self.best, self.best_step = held_out, 0
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         """Start the clock; after a resumption the history goes on where the checkpoint was."""
         self._model = given["model"]
@@ -48,8 +52,6 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         for row in rows:
             self._note_best(row)
         write_history(self.folder, rows)
-        if state.global_step == 0:
-            control.should_evaluate = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         """Advance the bar; decide about evaluating, saving and stopping."""
