@@ -86,7 +86,9 @@ def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Se
     if forced_poem and not again and not ordered:
         topic, is_title = tidy(rest), False  # the message is the topic
     else:
-        topic, is_title = topic_of(_AGAIN.sub("", rest) if again else rest)
+        if again:
+            rest = _AGAIN.sub("", rest).lstrip("，, ").removeprefix("写")
+        topic, is_title = topic_of(rest)
     intent = Intent(
         kind="poem",
         form=form,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backend.prosody.catalog import find_form
 from backend.prosody.forms import Form, Variant
 from backend.prosody.lexicon import Lexicons
-from backend.prosody.tables import BookName
+from backend.prosody.tables import BookName, to_simplified
 
 if TYPE_CHECKING:
     from backend.prosody.constraint import MetreConstraint
@@ -79,8 +79,11 @@ class Metre:
         from backend.prosody.constraint import make_constraint
 
         found = find_form(form) if isinstance(form, str) else form
+        lexicon = self._lexicons.of(book_for(found, book), "usual")
+        for fixed in (*to_simplified(acrostic or ""), *map(to_simplified, (locked or {}).values())):
+            lexicon.spell(fixed)  # says now which character the model can't write
         return make_constraint(
-            self._lexicons.of(book_for(found, book), "usual"),
+            lexicon,
             found,
             rhyme=rhyme,
             acrostic=acrostic,

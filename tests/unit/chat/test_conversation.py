@@ -8,37 +8,44 @@ from hypothesis import strategies as st
 
 from backend.chat.conversation import Conversation, Limits
 from backend.chat.options import OptionSchema
+from backend.chat.plans import WritePlan
 from backend.errors import RequestError, TooLongError
 from tests.unit.chat.conftest import MakeConversation
 
 
 def talk(conversation: Conversation, *texts: str, answer: str = "答。") -> None:
     for number, text in enumerate(texts, len(conversation.turns)):
-        conversation.keep(conversation.plan(text, turn_id=f"t{number}"), answer)
+        conversation.keep(write(conversation, text, f"t{number}"), answer)
+
+
+def write(conversation: Conversation, text: str, turn_id: str = "t") -> WritePlan:
+    plan = conversation.plan(text, turn_id=turn_id)
+    assert isinstance(plan, WritePlan)
+    return plan
 
 
 def roles(conversation: Conversation, text: str) -> list[str]:
-    return [message.role for message in conversation.plan(text, turn_id="probe").request.messages]
+    return [message.role for message in write(conversation, text).request.messages]
 
 
 def test_a_poem_has_the_trained_prompt_alone_and_its_adapter(make_conversation: MakeConversation) -> None:
     conversation = make_conversation()
     talk(conversation, "你是谁？")
-    plan = conversation.plan("写一首关于江村的七律", turn_id="t")
-    assert [message.content for message in plan.request.messages] == ["你是诗人杜甫。", "以《江村》为题写一首七言律诗"]
+    plan = write(conversation, "写一首关于江村的七律")
+    assert [message.content for message in plan.request.messages] == ["你是诗人杜甫。", "以江村为题写一首七言律诗"]
     assert plan.request.adapter == "du_fu"
 
 
 def test_a_style_without_weights_writes_poems_with_the_base_model(make_conversation: MakeConversation) -> None:
     conversation = make_conversation()
     conversation.change({"style": "general"})
-    assert conversation.plan("写一首关于江村的七律", turn_id="t").request.adapter is None
+    assert write(conversation, "写一首关于江村的七律").request.adapter is None
 
 
 def test_a_question_has_the_persona_the_conversation_and_no_adapter(make_conversation: MakeConversation) -> None:
     conversation = make_conversation(language="en")
     talk(conversation, "写一首关于江村的七律", "好在哪里？")
-    plan = conversation.plan("再细说？", turn_id="t")
+    plan = write(conversation, "再细说？")
     assert plan.request.adapter is None
     assert plan.request.messages[0].content == "You answer as Du Fu."
     assert [message.role for message in plan.request.messages] == ["system", *["user", "assistant"] * 2, "user"]
@@ -49,31 +56,31 @@ def test_the_writers_system_prompt_stands_in_for_the_persona_but_not_for_the_tra
 ) -> None:
     conversation = make_conversation()
     conversation.change({"system_prompt": "简短作答。"})
-    assert conversation.plan("何为诗？", turn_id="t").request.messages[0].content == "简短作答。"
-    assert conversation.plan("写一首诗", turn_id="t").request.messages[0].content == "你是诗人杜甫。"
+    assert write(conversation, "何为诗？").request.messages[0].content == "简短作答。"
+    assert write(conversation, "写一首诗").request.messages[0].content == "你是诗人杜甫。"
 
 
 def test_a_change_of_style_keeps_the_turns_and_names_the_other_voice(make_conversation: MakeConversation) -> None:
     conversation = make_conversation()
     talk(conversation, "你是谁？")
     assert conversation.change({"style": "su_shi"}).switched
-    messages = conversation.plan("你呢？", turn_id="t").request.messages
+    messages = write(conversation, "你呢？").request.messages
     assert messages[0].content == "你以苏轼的口吻作答。"
     assert len(messages) == 4
 
 
 def test_a_poet_who_is_asked_for_becomes_the_style(make_conversation: MakeConversation) -> None:
     conversation = make_conversation()
-    plan = conversation.plan("请苏轼写一首咏月的七绝", turn_id="t")
+    plan = write(conversation, "请苏轼写一首咏月的七绝")
     assert (plan.switched, plan.request.adapter, conversation.options.style) == (True, "su_shi", "su_shi")
 
 
 def test_a_seed_is_drawn_anew_unless_it_is_set(make_conversation: MakeConversation) -> None:
     conversation = make_conversation()
-    drawn = {conversation.plan("何？", turn_id="t").seed for _ in range(20)}
+    drawn = {write(conversation, "何？").seed for _ in range(20)}
     assert len(drawn) > 15
     conversation.change({"seed": "9"})
-    assert conversation.plan("何？", turn_id="t").seed == 9
+    assert write(conversation, "何？").seed == 9
 
 
 def test_older_turns_are_left_out_and_it_is_said_once(make_conversation: MakeConversation) -> None:
@@ -81,7 +88,7 @@ def test_older_turns_are_left_out_and_it_is_said_once(make_conversation: MakeCon
     conversation.change({"max_new_tokens": 64})
     newly = []
     for number in range(12):
-        plan = conversation.plan(f"第{number}问" + "何" * 30 + "？", turn_id=f"t{number}")
+        plan = write(conversation, f"第{number}问" + "何" * 30 + "？", f"t{number}")
         assert plan.request.messages[0].role == "system"
         assert plan.request.messages[-1].content.startswith(f"第{number}问")
         assert conversation.generator.count_tokens(plan.request.messages) <= 400 - 64
@@ -96,7 +103,7 @@ def test_a_message_that_cannot_fit_is_refused_with_its_size_and_the_limit(make_c
     conversation = make_conversation(context=400)
     conversation.change({"max_new_tokens": 64})
     with pytest.raises(TooLongError) as caught:
-        conversation.plan("何" * 500 + "？", turn_id="t")
+        write(conversation, "何" * 500 + "？")
     assert "336" in caught.value.en
     assert "336" in caught.value.zh
     assert "519" in caught.value.en
@@ -106,15 +113,15 @@ def test_a_message_that_cannot_fit_is_refused_with_its_size_and_the_limit(make_c
 def test_an_endless_message_is_refused_before_it_is_counted(make_conversation: MakeConversation) -> None:
     conversation = make_conversation(limits=Limits(max_message_chars=10))
     with pytest.raises(TooLongError, match="at most 10"):
-        conversation.plan("何" * 11, turn_id="t")
+        write(conversation, "何" * 11)
     with pytest.raises(RequestError, match="empty"):
-        conversation.plan(" \n ", turn_id="t")
+        write(conversation, " \n ")
 
 
 def test_the_longest_answer_never_takes_more_than_half_of_the_context(make_conversation: MakeConversation) -> None:
     conversation = make_conversation(context=200)
     conversation.change({"max_new_tokens": 1024})
-    assert conversation.plan("何？", turn_id="t").request.max_new_tokens == 100
+    assert write(conversation, "何？").request.max_new_tokens == 100
 
 
 def test_an_edited_message_takes_back_its_turn_and_all_after_it(make_conversation: MakeConversation) -> None:
@@ -137,7 +144,7 @@ def test_what_comes_next_begins_as_it_was_said_it_would(make_conversation: MakeC
     conversation = make_conversation()
     talk(conversation, "一？", "二？")
     upcoming = conversation.upcoming()
-    assert conversation.plan("三？", turn_id="t").request.messages[: len(upcoming)] == upcoming
+    assert write(conversation, "三？").request.messages[: len(upcoming)] == upcoming
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,12 +164,12 @@ def test_whatever_was_said_a_prompt_fits_and_keeps_the_system_prompt_and_the_new
     conversation.change({"max_new_tokens": 64})
     for number, (asked, answered) in enumerate(lengths):
         try:
-            plan = conversation.plan("何" * asked + "？", turn_id=str(number))
+            plan = write(conversation, "何" * asked + "？", str(number))
         except TooLongError:
             continue
         conversation.keep(plan, "答" * answered)
     try:
-        plan = conversation.plan("问" * question + "？", turn_id="last")
+        plan = write(conversation, "问" * question + "？", "last")
     except TooLongError:
         smallest = 4 + len("你以杜甫的口吻作答。") + 4 + question + 1
         assert smallest > context - 64
