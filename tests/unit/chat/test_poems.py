@@ -65,7 +65,7 @@ def test_what_is_not_strict_is_not_held(conversation: Conversation, make_convers
         ("填一首莺啼序，写秋", "莺啼序"),
         ("写一首七律，押屋韵，写秋", "一屋"),
         ("写一首七律，藏头“一二三”", "3"),
-        ("写一首七绝，藏头“山水风魑”", "魑"),
+        ("写一首七绝，藏头“山水风冬”", "冬"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_in_one_sentence_with_what_was_asked(
