@@ -35,6 +35,16 @@ async def on_settings_update(settings: dict[str, Any]) -> None:
     await (await desk.seat()).change_settings(settings)
 
 
+@cl.action_callback("rewrite_line")
+async def rewrite_line(action: cl.Action) -> None:
+    await (await desk.seat()).rewrite_line(action.payload.get("turn"), action.payload.get("line"))
+
+
+@cl.action_callback("another_poem")
+async def another_poem(action: cl.Action) -> None:
+    await (await desk.seat()).write_another(action.payload.get("turn"))
+
+
 @cl.on_chat_end
 async def on_chat_end() -> None:
     place = desk.find(context.session.id)

@@ -20,6 +20,7 @@ def _numeral(number: int) -> str:
 
 
 LINE: Final[dict[Language, str]] = {"zh": "第{number}句", "en": "Line {number}"}
+AFTER: Final[dict[Language, str]] = {"zh": "拟{poet}", "en": "after {poet}"}
 ORDINALS: Final[dict[Language, Callable[[int], str]]] = {
     "zh": _numeral,
     "en": str,

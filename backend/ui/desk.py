@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import aclosing
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
 
 import chainlit as cl
 from chainlit.chat_context import chat_contexts
@@ -14,16 +14,17 @@ from chainlit.context import context
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
 
-from backend.chat.conversation import Conversation, Plan
-from backend.chat.streaming import stream_pieces
+from backend.chat.conversation import Conversation
+from backend.chat.plans import CheckPlan, WritePlan
 from backend.errors import Language, MoyunError, RequestError, language_of
-from backend.types import Finished, Queued, TokenEvent
-from backend.ui import runtime
-from backend.ui.sheet import Sheet, send_complaint, send_notice
+from backend.ui import runtime, scribe
+from backend.ui.poem_card import poem_heading
+from backend.ui.sheet import Sheet, send_check, send_complaint, send_notice
 from backend.ui.texts import changes, say, style_name
 from backend.ui.widgets import make_commands, make_widgets, sampling_labels
 
 log = logging.getLogger(__name__)
+Work = Callable[[asyncio.Event], Awaitable[None]]  # told when to stop
 
 _desks: dict[str, Desk] = {}  # by session id
 
@@ -48,6 +49,8 @@ async def seat() -> Desk:
             session=session.id,
             language=language,
             limits=runtime.current().limits,
+            metre=studio.metre,
+            known_lines=studio.known_lines,
         )
         _desks.setdefault(session.id, Desk(conversation))
     return _desks[session.id]
@@ -63,6 +66,7 @@ class Desk:
         self._idle = asyncio.Event()
         self._idle.set()
         self._leaving: asyncio.Task[None] | None = None
+        self._sheets: dict[str, Sheet] = {}  # of poems, by the turn's id: a line of them can still change
 
     @property
     def language(self) -> Language:
@@ -88,14 +92,44 @@ class Desk:
         if self.writing and edited:
             self.stop()
             await self._idle.wait()
+        await self._alone(message.id, lambda stop: self._answer(message, stop))
+
+    async def rewrite_line(self, turn_id: object, line: object) -> None:
+        """Write one line of a poem anew, as its card asks: what the page sent is checked against the conversation."""
+
+        async def work(stop: asyncio.Event) -> None:
+            plan = self.conversation.plan_rewrite(_text(turn_id), line if type(line) is int else 0)
+            if plan.turn_id in self._sheets:
+                await scribe.rewrite(self.conversation, plan, self._sheets[plan.turn_id], stop)
+
+        await self._act(work)
+
+    async def write_another(self, turn_id: object) -> None:
+        """Write another poem like an earlier one, as its card asks."""
+
+        async def work(stop: asyncio.Event) -> None:
+            plan = self.conversation.plan_again(_text(turn_id), new_turn_id=str(uuid.uuid4()))
+            await self._write(plan, stop)
+
+        await self._act(work)
+
+    async def _act(self, work: Work) -> None:
+        """Do what a card asks, with Stop on the page as for a message."""
+        await context.emitter.task_start()
+        try:
+            await self._alone(None, work)
+        finally:
+            await context.emitter.task_end()
+
+    async def _alone(self, message_id: str | None, work: Work) -> None:
+        """Do ``work`` as the one thing that is being written; refused while there is another."""
         if self.writing:
             await send_notice(say(self.language, "busy"))
             return
         self._idle.clear()
-        self._stop, self._writing_id = asyncio.Event(), message.id
+        self._stop, self._writing_id = asyncio.Event(), message_id
         try:
-            self.conversation.rewind(message.id)
-            await self._answer(message, self._stop)
+            await work(self._stop)
         except MoyunError as error:
             log.warning("%s: %s", type(error).__name__, error, exc_info=not isinstance(error, RequestError))
             await send_complaint(error.say(self.language))
@@ -107,34 +141,39 @@ class Desk:
             self._idle.set()
 
     async def _answer(self, message: cl.Message, stop: asyncio.Event) -> None:
+        self.conversation.rewind(message.id)
         before = self.conversation.options.style
         plan = self.conversation.plan(message.content, turn_id=message.id, command=message.command)
+        if isinstance(plan, CheckPlan):
+            await self._show_check(plan)
+            return
         if plan.options.style != before:
             await self._send_settings()
             await send_notice(say(self.language, "called", name=style_name(plan.style, self.language)))
         if plan.newly_left_out:
             await send_notice(say(self.language, "left_out", count=plan.left_out))
-        sheet = Sheet(plan, self.language)
-        await sheet.open()
-        await self._write(plan, sheet, stop)
+        await self._write(plan, stop)
 
-    async def _write(self, plan: Plan, sheet: Sheet, stop: asyncio.Event) -> None:
-        finished: Finished | None = None
-        ending: str | None = "failed"
-        try:
-            async with aclosing(stream_pieces(self.conversation.generator, plan.request, stop)) as events:
-                async for event in events:
-                    if isinstance(event, Queued):
-                        await sheet.show_queue(event.position)
-                    elif isinstance(event, TokenEvent):
-                        await sheet.write(event.text)
-                    else:
-                        finished = event
-            ending = None
-        finally:  # what was written stays, whatever ended it
-            self.conversation.keep(plan, sheet.text)
-            await sheet.close(finished, ending)
-        if plan.intent.kind == "poem":
+    async def _show_check(self, plan: CheckPlan) -> None:
+        poem, heading = plan.intent.pasted, None
+        if not poem:
+            last = next(turn for turn in reversed(self.conversation.turns) if turn.poem is not None)
+            assert last.poem is not None
+            poem, heading = (
+                last.answer,
+                poem_heading(last.poem, self.conversation.styles.get(last.style), self.language),
+            )
+        self.conversation.keep(plan)
+        await send_check(plan.verdict, poem, self.language, heading)
+
+    async def _write(self, plan: WritePlan, stop: asyncio.Event) -> None:
+        sheet = Sheet(plan, self.language)
+        self._sheets = {id: old for id, old in self._sheets.items() if self.conversation.knows(id)}
+        if plan.poem is not None:
+            self._sheets[plan.turn_id] = sheet
+        await sheet.open()
+        await scribe.write(self.conversation, plan, sheet, stop)
+        if plan.poem is not None:
             self._prepare()
 
     def _prepare(self) -> None:
@@ -191,6 +230,10 @@ class Desk:
                 return
         _desks.pop(session.id, None)
         chat_contexts.pop(session.id, None)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _is_connected(session: WebsocketSession) -> bool:

@@ -3,9 +3,9 @@
 Without this any web page could drive an application on the reader's own machine: Chainlit checks no origin on its
 socket, and a name that is rebound to 127.0.0.1 would pass for the application itself.
 
-The policy for scripts (:func:`backend.ui.page.policy_for`) has one loose word, 'unsafe-eval'. Chainlit 2.12 compiles the
-source of a custom element in the page and runs it by ``new Function``; it has no way to load one that is compiled. What
-it compiles is what this server has under /public/elements, and nothing that a client sent: its routes for changing
+The policy for scripts (:func:`backend.ui.page.policy_for`) has one loose word, 'unsafe-eval'. Chainlit 2.12 compiles
+the source of a custom element in the page and runs it by ``new Function``; it has no way to load one that is compiled.
+What it compiles is what this server has under /public/elements, and nothing that a client sent: its routes for changing
 elements are shut. Scripts in line, in attributes and from other hosts stay forbidden, and text is never markup.
 """
 

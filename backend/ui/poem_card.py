@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from backend.chat.commission import UNTITLED, Commission
 from backend.errors import Language
 from backend.prosody.catalog import find_form
 from backend.prosody.forms import Form
 from backend.prosody.tables import BOOKS
 from backend.prosody.verdict import CharacterVerdict, Finding, LineVerdict, Verdict
 from backend.prosody.wording import TONES_EN, TONES_ZH
-from backend.ui.card_words import CARD_WORDS, LINE, ORDINALS, seal_of
+from backend.types import Style
+from backend.ui.card_words import AFTER, CARD_WORDS, LINE, ORDINALS, seal_of
 from backend.ui.glyphs import both_scripts
 
 MAX_LINES = 200  # a longer text is no poem, and would only fill the page
@@ -42,6 +44,15 @@ def is_shown(verdict: Verdict) -> bool:
     if not 2 <= len(verdict.lines) <= MAX_LINES:
         return False
     return verdict.form is not None or any(f.code == "length" and f.line for f in verdict.findings)
+
+
+def poem_heading(commission: Commission, style: Style | None = None, language: Language = "zh") -> Heading:
+    """Title and poet of a poem that was ordered. The poet didn't write it, and the card doesn't say so."""
+    title = commission.topic
+    if commission.form.kind == "ci":
+        title = f"{commission.form.name}·{title}" if title != UNTITLED else commission.form.name
+    poet = style.name.get(language) if style is not None and style.poet else None
+    return Heading(title=title, byline=AFTER[language].format(poet=poet) if poet else "")
 
 
 def heading_of(verdict: Verdict, text: str) -> Heading:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from backend.chat.conversation import Change, Plan
+from backend.chat.outcome import Outcome
+from backend.chat.plans import Change, WritePlan
 from backend.errors import Language
+from backend.prosody.verdict import Verdict
 from backend.types import Finished, Style
+from backend.ui.card_words import seal_of
 
 _TEXTS: Final[dict[str, dict[Language, str]]] = {
     "loading": {
@@ -41,6 +44,15 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
     "queued": {"zh": "前面还有 {count} 位，稍候", "en": "{count} ahead of you"},
     "poem": {"zh": "诗", "en": "Poem"},
     "question": {"zh": "问", "en": "Answer"},
+    "check": {"zh": "检", "en": "Check"},
+    "line": {"zh": "改第{line}句", "en": "line {line} anew"},
+    "changed": {"zh": "第{line}句原作“{old}”", "en": "line {line} was “{old}”"},
+    "line_stays": {
+        "zh": "这一句没有改成，诗仍是原来的样子。",
+        "en": "The line was not rewritten; the poem stays as it was.",
+    },
+    "strict": {"zh": "守律", "en": "form kept"},
+    "free": {"zh": "不守律", "en": "form free"},
     "voice": {"zh": "以{name}的口吻作答", "en": "in the voice of {name}"},
     "base": {"zh": "基座模型", "en": "base model"},
     "adapter": {"zh": "适配器 {id}", "en": "adapter {id}"},
@@ -54,10 +66,12 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
     "length": {"zh": "到篇幅上限而止", "en": "ended at the longest length"},
     "omitted": {"zh": "未带入前 {count} 轮", "en": "without the first {count} turns"},
     "command_poem": {"zh": "这一条当作诗题来写", "en": "Take this message as the topic of a poem"},
+    "command_check": {"zh": "看看这首诗合不合格律", "en": "Check the metre of this poem"},
     "command_question": {"zh": "这一条当作问题来答", "en": "Take this message as a question"},
 }
 SEPARATOR = " · "
 NBSP = "\N{NO-BREAK SPACE}"
+_JOINT = f"{NBSP}· "
 
 
 def say(language: Language, key: str, **values: object) -> str:
@@ -70,13 +84,21 @@ def style_name(style: Style, language: Language) -> str:
     return style.name.get(language) or style.name.get("zh") or style.id
 
 
-def caption(plan: Plan, language: Language, ahead: int = 0) -> str:
-    """The line over an answer: whether it is a poem or an answer, and of what."""
-    parts = [say(language, plan.intent.kind)]
-    if plan.intent.kind == "poem":
-        assert plan.intent.form is not None
-        parts.append(plan.intent.form.name if language == "zh" else plan.intent.form.english)
-        parts.append(f"《{escape(plan.intent.topic or '')}》")
+def caption(plan: WritePlan, language: Language, *, ahead: int = 0, outcome: Outcome | None = None) -> str:
+    """The line over an answer: whether it is a poem or an answer, and of what.
+
+    Args:
+        ahead: requests that are served before this one.
+        outcome: of a finished poem: the form and the rhyme that it kept.
+    """
+    parts = [say(language, "question" if plan.poem is None else "poem")]
+    if plan.poem is not None:
+        form = plan.poem.form
+        ordered = form.name if language == "zh" else f"{form.name} ({form.english})"
+        parts.append(escape(outcome.kept(language) if outcome is not None else ordered))
+        parts.append(f"《{escape(plan.poem.title)}》" if plan.poem.title else escape(plan.poem.topic))
+        if plan.line is not None:
+            parts.append(say(language, "line", line=plan.line))
     elif plan.style.poet:
         parts.append(say(language, "voice", name=style_name(plan.style, language)))
     if ahead:
@@ -84,7 +106,13 @@ def caption(plan: Plan, language: Language, ahead: int = 0) -> str:
     return SEPARATOR.join(parts)
 
 
-def colophon(plan: Plan, finished: Finished | None, language: Language, ending: str | None = None) -> str:
+def check_caption(verdict: Verdict, language: Language) -> str:
+    """The line over a checked poem."""
+    parts = [say(language, "check"), verdict.form or "", seal_of(verdict, language)["said"]]
+    return SEPARATOR.join(escape(part) for part in parts if part)
+
+
+def colophon(plan: WritePlan, finished: Finished | None, language: Language, ending: str | None = None) -> str:
     """The small line under an answer: how it was made. ``ending`` is why it broke off, where it did."""
     adapter = plan.request.adapter
     parts = [
@@ -93,6 +121,8 @@ def colophon(plan: Plan, finished: Finished | None, language: Language, ending: 
         say(language, "temperature", value=f"{plan.options.temperature:g}"),
         say(language, "seed", value=plan.seed),
     ]
+    if plan.poem is not None:
+        parts.append(say(language, "strict" if plan.keeps_form else "free"))
     if finished is not None:
         usage = finished.usage
         if usage.completion_tokens:
@@ -105,7 +135,12 @@ def colophon(plan: Plan, finished: Finished | None, language: Language, ending: 
         parts.append(say(language, ending))
     if plan.left_out:
         parts.append(say(language, "omitted", count=plan.left_out))
-    return f"{NBSP}· ".join(part.replace(" ", NBSP) for part in parts)  # lines break between the parts only
+    return _JOINT.join(part.replace(" ", NBSP) for part in parts)  # lines break between the parts only
+
+
+def told_change(line: int, old: str, language: Language) -> str:
+    """What a small line says further when one line of its poem was written anew."""
+    return _JOINT + say(language, "changed", line=line, old=escape(old)).replace(" ", NBSP)
 
 
 def changes(change: Change, labels: dict[str, str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import chainlit as cl
-from chainlit.input_widget import InputWidget, Select, Slider, TextInput
+from chainlit.input_widget import InputWidget, Select, Slider, Switch, TextInput
 from chainlit.types import CommandDict
 
-from backend.chat import options as schema_of
-from backend.chat.intent import POEM_COMMAND, QUESTION_COMMAND
+from backend.chat import setting as schema_of
+from backend.chat.intent import CHECK_COMMAND, POEM_COMMAND, QUESTION_COMMAND
 from backend.chat.options import Options, OptionSchema
 from backend.errors import Language
 from backend.types import Style
@@ -28,7 +28,12 @@ def make_widgets(
         setting = getattr(schema, name)
         label = setting.label.say(language)
         hint = setting.hint.say(language) if setting.hint else None
-        if isinstance(setting, schema_of.Choice):
+        if isinstance(setting, schema_of.Picks):
+            items = {choice.say(language): value for value, choice in setting.choices.items()}
+            widgets.append(Select(id=name, label=label, items=items, initial_value=values[name], description=hint))
+        elif isinstance(setting, schema_of.Switch):
+            widgets.append(Switch(id=name, label=label, initial=values[name], description=hint))
+        elif isinstance(setting, schema_of.Choice):
             items = {style_name(style, language): id for id, style in styles.items()}
             note = styles[options.style].note
             described = f"{hint} {note}" if hint and note else hint
@@ -46,6 +51,11 @@ def make_widgets(
                     description=hint,
                 )
             )
+        elif isinstance(setting, schema_of.Picks):
+            items = {choice.say(language): value for value, choice in setting.choices.items()}
+            widgets.append(Select(id=name, label=label, items=items, initial_value=values[name], description=hint))
+        elif isinstance(setting, schema_of.Switch):
+            widgets.append(Switch(id=name, label=label, initial=values[name], description=hint))
         else:
             placeholder = setting.placeholder.say(language) if setting.placeholder else None
             widgets.append(
@@ -70,6 +80,7 @@ def make_commands(language: Language) -> list[CommandDict]:
     """The two commands that force a poem or an answer."""
     return [
         _command(POEM_COMMAND, say(language, "command_poem"), "feather"),
+        _command(CHECK_COMMAND, say(language, "command_check"), "scan-text"),
         _command(QUESTION_COMMAND, say(language, "command_question"), "messages-square"),
     ]
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.chat.conversation import Change
 from backend.chat.options import load_schema
+from backend.chat.outcome import Outcome
+from backend.chat.plans import Change, WritePlan
 from backend.settings import ROOT
 from backend.types import Finished, Usage
 from backend.ui import texts
@@ -67,15 +68,32 @@ def test_the_small_line_says_how_a_text_was_made(make_conversation: MakeConversa
     conversation = make_conversation()
     conversation.change({"seed": "42", "temperature": 0.9})
     plan = conversation.plan("写一首关于江村的七律", turn_id="t")
+    assert isinstance(plan, WritePlan)
     usage = Usage(30, 0, 96, 0.84, 5.0)
     line = texts.colophon(plan, Finished("stop", usage), "zh").replace(texts.NBSP, " ")
-    assert line == r"杜甫 · 适配器 du\_fu · 温度 0.9 · 种子 42 · 96 词元 · 首字 0.8 秒 · 每秒 22.8 词元"
+    assert line == r"杜甫 · 适配器 du\_fu · 温度 0.9 · 种子 42 · 不守律 · 96 词元 · 首字 0.8 秒 · 每秒 22.8 词元"
     english = texts.colophon(plan, Finished("length", usage), "en").replace(texts.NBSP, " ")
     assert english.endswith("96 tokens · first after 0.8 s · 22.8 tokens/s · ended at the longest length")
     stopped = texts.colophon(plan, Finished("cancelled", usage), "zh").replace(texts.NBSP, " ")
     assert stopped.endswith("每秒 22.8 词元 · 已停笔")
     failed = texts.colophon(plan, None, "zh", "failed").replace(texts.NBSP, " ")
-    assert failed.endswith("种子 42 · 未写完")
+    assert failed.endswith("种子 42 · 不守律 · 未写完")
+
+
+def test_the_caption_says_what_was_ordered_and_then_what_was_kept(make_conversation: MakeConversation) -> None:
+    plan = make_conversation().plan("以《江村》为题写一首五绝，押尤韵", turn_id="t")
+    assert isinstance(plan, WritePlan)
+    assert texts.caption(plan, "zh") == "诗 · 五绝 · 《江村》"
+    assert texts.caption(plan, "zh", ahead=2) == "诗 · 五绝 · 《江村》 · 前面还有 2 位，稍候"
+    assert plan.poem is not None
+    outcome = Outcome.of(plan.poem, "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。")
+    kept = texts.caption(plan, "zh", outcome=outcome)
+    assert kept == "诗 · 五绝，仄起不入韵，押下平十一尤（平水韵） · 《江村》"
+
+
+def test_a_line_that_was_written_anew_is_told_with_the_old_one() -> None:
+    told = texts.told_change(3, "欲穷*千里目", "zh").replace(texts.NBSP, " ")
+    assert told == r" · 第3句原作“欲穷\*千里目”"
 
 
 def test_a_change_is_told_in_the_widgets_own_words(make_conversation: MakeConversation) -> None:

@@ -18,15 +18,18 @@ OPTIONS = SCHEMA.defaults(list(STYLES))
 
 @pytest.mark.parametrize(("language", "label", "poet"), [("zh", "诗人", "杜甫"), ("en", "Poet", "Du Fu")])
 def test_there_is_one_widget_a_setting_in_the_writers_language(language: Language, label: str, poet: str) -> None:
-    widgets = [widget.to_dict() for widget in make_widgets(SCHEMA, OPTIONS, STYLES, language, 1024)]
-    assert [widget["id"] for widget in widgets] == list(type(SCHEMA).model_fields)
-    style = widgets[0]
+    widgets = {widget.id: widget.to_dict() for widget in make_widgets(SCHEMA, OPTIONS, STYLES, language, 1024)}
+    assert list(widgets) == list(type(SCHEMA).model_fields)
+    style = widgets["style"]
     assert style["label"] == label
     assert {"label": poet, "value": "du_fu"} in style["items"]
     assert style["initial"] == "du_fu"
-    temperature = widgets[1]
+    temperature = widgets["temperature"]
     assert (temperature["min"], temperature["max"], temperature["step"]) == (0.1, 1.5, 0.05)
-    assert all(widget["description"] for widget in widgets)
+    assert all(widget["description"] for widget in widgets.values())
+    assert (widgets["strict"]["type"], widgets["strict"]["initial"]) == ("switch", True)
+    assert {"label": "五绝", "value": "五绝"} in widgets["form"]["items"] or language == "en"
+    assert widgets["form"]["initial"] == "auto"
 
 
 def test_the_widgets_show_what_holds() -> None:
@@ -47,6 +50,6 @@ def test_a_style_without_its_weights_says_so() -> None:
 
 
 def test_commands_starters_and_labels() -> None:
-    assert [command["id"] for command in make_commands("en")] == ["诗", "问"]
+    assert [command["id"] for command in make_commands("en")] == ["诗", "检", "问"]
     assert len(make_starters("zh")) == len(make_starters("en")) == 4
     assert "style" not in sampling_labels(SCHEMA, "zh")
