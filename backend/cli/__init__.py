@@ -20,6 +20,7 @@ COMMANDS = {
     "bench": "measure the speed of this machine",
     "eval": "measure the poems: metre, drafts, style",
     "corpus": "build and search the corpus of Tang and Song poems",
+    "train": "train an adapter on a poet's poems or your own",
 }
 
 

@@ -29,7 +29,7 @@ class _LoraLinear(torch.autograd.Function):
         return functional.linear(x, weight, bias).addmm_(low, b.t())
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, low, weight, a, b = ctx.saved_tensors
         low_gradient = gradient @ b
         into_x = (gradient @ weight).addmm_(low_gradient, a) if ctx.needs_input_grad[0] else None
@@ -42,7 +42,8 @@ def _forward(self: Any, x: Tensor) -> Tensor:
     base = self.base_layer
     kind = base.weight.dtype
     flat = x.reshape(-1, x.shape[-1])
-    y = _LoraLinear.apply(flat, base.weight, base.bias, a.to(kind), (b * self.scaling[name]).to(kind))
+    apply: Any = _LoraLinear.apply  # it has no types
+    y: Tensor = apply(flat, base.weight, base.bias, a.to(kind), (b * self.scaling[name]).to(kind))
     return y.view(*x.shape[:-1], y.shape[-1])
 
 

@@ -104,9 +104,9 @@ def _rows(path: Path) -> Iterator[tuple[int, _Row | tuple[str, str]]]:
     if kind == ".json":
         yield from _json_rows(path, text)
     elif kind == ".jsonl":
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield number, _json_line(number, line)
+        for number, row in enumerate(text.splitlines(), 1):
+            if row.strip():
+                yield number, _json_line(number, row)
     else:
         yield from _text_rows(text)
 

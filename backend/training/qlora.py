@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from backend.models.dense import DenseModel
 from backend.training.batches import IGNORED, Batch, Plan, tensors
@@ -91,7 +91,7 @@ class VerseTrainer(Trainer):  # type: ignore[misc]
         loss = held_out_loss(self.model, self.eval_dataset)
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 
@@ -176,7 +176,7 @@ def make_trainer(
         label_names=["labels"],
     )
     padding = tokenizer.pad_token_id or 0
-    return VerseTrainer(
+    trainer = VerseTrainer(
         model=model,
         args=arguments,
         train_dataset=_Batches(plan.training, padding),
@@ -184,3 +184,5 @@ def make_trainer(
         data_collator=_only,
         callbacks=list(callbacks),
     )
+    trainer.remove_callback(PrinterCallback)  # the bar says it
+    return trainer

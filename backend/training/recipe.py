@@ -58,7 +58,7 @@ class Recipe(_Strict):
     checkpoint_minutes: float = Field(5.0, gt=0)
     evaluate_every: int = Field(40, ge=1)
     patience: int = Field(3, ge=1)
-    mix: Mix = Mix()
+    mix: Mix = Field(default_factory=lambda: Mix.model_validate({}))
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -126,7 +126,7 @@ A PEFT LoRA adapter for {outcome.base}, trained by `moyun train` (`{REPORT}` has
 | trained on | {len(material.parts.training):,} poems, {outcome.tokens:,} tokens{start} |
 | loss | on the poem alone; nats a token on {len(material.parts.validation)} other poems: \
 {outcome.before:.3f} before, {outcome.best:.3f} after |
-| prompt | system `{style.poem_prompt}`, user such as `以《题》为题写一首七言律诗，押尤韵` or `以秋思为题填一首水调歌头` |
+| prompt | system `{style.poem_prompt}`; user `以《题》为题写一首七言律诗，押尤韵`, `以秋思为题填一首水调歌头` |
 | never trained on | the poems in `held_out.json` |
 
 It is for poems. Questions are put to the base model with the persona in `style.toml`.
