@@ -176,7 +176,19 @@ def to_simplified(text: str) -> str:
     return text.translate(_script())
 
 
+@cache
+def _simplified_alone() -> frozenset[str]:
+    """Characters that no traditional text has: 鸟, but not 云 or 后, which are words there too."""
+    merged = load_book("pingshui").merged
+    return frozenset(simple for simple in map(chr, _script().values()) if simple not in merged)
+
+
 def is_traditional(text: str) -> bool:
-    """Whether any character of the text has a simplified form, so that the others are to be read as they stand."""
-    script = _script()
-    return any(ord(character) in script for character in text)
+    """Whether the text is in traditional characters, so that 斗 is not 鬥 there.
+
+    Editions in simplified characters keep a traditional one here and there (馀, 祇): what most of the telling
+    characters say counts.
+    """
+    script, alone = _script(), _simplified_alone()
+    traditional = sum(ord(character) in script for character in text)
+    return traditional > sum(character in alone for character in text)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from backend.errors import ProsodyError
-from backend.prosody.tables import DATA, load_book, to_simplified
+from backend.prosody.tables import DATA, is_traditional, load_book, to_simplified
 
 
 def rhymes_of(character: str, *, traditional: bool = False) -> set[str]:
@@ -113,6 +113,21 @@ def test_every_correction_and_every_decision_has_its_reason() -> None:
 def test_simplifying_changes_no_simplified_text() -> None:
     assert to_simplified("頭髮發髮") == "头发发发"
     assert to_simplified("床前明月光") == "床前明月光"
+
+
+@pytest.mark.parametrize(
+    ("text", "traditional"),
+    [
+        ("國破山河在城春草木深", True),
+        ("国破山河在城春草木深", False),
+        ("生公手种殿前树馀香", False),  # one character that the editors left as it was
+        ("白日依山盡", True),
+        ("人闲桂花落", False),
+        ("床前明月光", False),
+    ],
+)
+def test_the_script_of_a_text_is_told_by_most_of_its_characters(text: str, traditional: bool) -> None:
+    assert is_traditional(text) == traditional
 
 
 def test_the_table_loads_in_milliseconds() -> None:
