@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.chat.copies import FindLines, no_lines
+from backend.chat.copies import FindLines, find_lines
 from backend.chat.metre import Metre
 from backend.errors import AdapterError
 from backend.models.adapters import StyleRegistry, read_weights
@@ -24,7 +24,7 @@ class Studio:
     generator: TextGenerator
     styles: StyleRegistry
     metre: Metre | None = None  # None where the generator takes no constraints
-    known_lines: FindLines = no_lines  # the lines that a style's adapter was trained on
+    known_lines: FindLines = find_lines  # the lines that a style's adapter was trained on
 
     async def close(self) -> None:
         """Cancel everything and free the model."""

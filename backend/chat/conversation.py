@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from backend.chat.commission import Commission, settle
-from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, FindLines, copied_lines, no_lines
+from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, FindLines, copied_lines, find_lines
 from backend.chat.intent import CHECK_COMMAND, Intent, read_intent
 from backend.chat.metre import Metre, tokens_of
 from backend.chat.options import MAX_SEED, Options, OptionSchema
@@ -44,7 +44,7 @@ class Conversation:
         language: Language = "zh",
         limits: Limits | None = None,
         metre: Metre | None = None,
-        known_lines: FindLines = no_lines,
+        known_lines: FindLines = find_lines,
     ) -> None:
         """``metre`` keeps poems in their form; None where the generator takes no constraints. ``known_lines`` finds
         the lines that a style's adapter was trained on."""

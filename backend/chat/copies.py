@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
-from backend.errors import Language
+from backend.errors import AdapterError, Language
+from backend.models.known_lines import NAME, KnownLines
 from backend.prosody.layout import rows_of
 from backend.types import Style
 
 TOO_MANY = 2  # a poem with so many copied lines is written again
 MAX_ATTEMPTS = 3
+
+log = logging.getLogger(__name__)
 
 _UNFINISHED = re.compile(r"[^，。！？；、,.!?;\n]*\Z")
 
@@ -26,9 +32,25 @@ class LineIndex(Protocol):
 FindLines = Callable[[Style], LineIndex | None]
 
 
-def no_lines(style: Style) -> LineIndex | None:
-    """Nothing is known of what any adapter was trained on."""
-    return None
+def find_lines(style: Style) -> LineIndex | None:
+    """What is known of the lines that a style's adapter was trained on; a broken file is logged and passed over."""
+    if style.known_lines is None:
+        return None
+    try:
+        changed = (style.known_lines / NAME).stat().st_mtime_ns
+    except OSError:
+        return None
+    return _open(style.known_lines, changed)
+
+
+@lru_cache(maxsize=16)
+def _open(folder: Path, changed: int) -> LineIndex | None:
+    """Read once, and again when the adapter was trained anew."""
+    try:
+        return KnownLines.open(folder)
+    except AdapterError as error:
+        log.warning("%s %s", error.en, error.zh)
+        return None
 
 
 def copied_lines(index: LineIndex | None, text: str) -> tuple[int, ...]:
