@@ -9,13 +9,15 @@ The first answer that fits is given: ``when`` is a regular expression for the la
 asked for (null is the base model). ``pieces`` may stand in the place of ``text``, which is streamed by the character.
 ``{adapter}``, ``{temperature}`` and ``{seed}`` in the text are filled in from the request. ``wait`` seconds pass before
 the first piece and ``delay`` before each further one; ``queue`` lists positions that are shown, ``queue_delay`` seconds
-each; ``error`` names a class of :mod:`backend.errors` that is raised after the pieces.
+each; ``error`` names a class of :mod:`backend.errors` that is raised after the pieces. With ``"metre": true`` poems keep
+their form: whatever the script says, their characters are drawn by lot among those that may stand.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +27,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend import errors
-from backend.types import Event, Finished, FinishReason, GenerationRequest, Message, Queued, TokenEvent, Usage
+from backend.types import (
+    Constraint,
+    Event,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    Queued,
+    TokenEvent,
+    Usage,
+)
 
 ANY = "*"  # an adapter that fits every request
 
@@ -73,6 +85,7 @@ class Script(BaseModel):
 
     model: str = "scripted"
     context_length: int = Field(4096, ge=16)
+    metre: bool = False
     answers: tuple[Answer, ...] = (Answer(text="……"),)
 
     @classmethod
@@ -90,6 +103,38 @@ class Script(BaseModel):
             ) from error
 
 
+END_TOKEN = 0
+_LINES = ("，", "。", "、", "\n", "。\n", "。\n\n", "\n\n")
+_COMMON = tuple(
+    bytes((row, cell)).decode("gb2312")
+    for row in range(0xB0, 0xD8)
+    for cell in range(0xA1, 0xFF)
+    if (row, cell) < (0xD7, 0xFA)
+)  # the 3,755 characters of GB 2312's first level
+_TOKENS = ("", *_LINES, *_COMMON)
+
+
+def character_vocabulary() -> dict[str, int]:
+    """A token for each common character and each mark of verse, spelled in bytes as byte-level BPE spells them."""
+    spelled = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in spelled]
+    letters = {byte: chr(byte) for byte in spelled} | {byte: chr(256 + n) for n, byte in enumerate(others)}
+    return {
+        "".join(letters[byte] for byte in token.encode()): id for id, token in enumerate(_TOKENS) if id != END_TOKEN
+    }
+
+
+def _draw(constraint: Constraint, seed: int) -> tuple[str, ...]:
+    """A text by lot among what ``constraint`` allows."""
+    constraint, lot, pieces = constraint.fork(), random.Random(seed), list[str]()
+    while True:
+        token = int(lot.choice(constraint.vocabulary[constraint.mask()]))
+        if token == END_TOKEN:
+            return tuple(pieces)
+        constraint.advance(token)
+        pieces.append(_TOKENS[token])
+
+
 class ScriptedGenerator:
     """A :class:`backend.types.TextGenerator` without a model: a token is a character."""
 
@@ -104,6 +149,11 @@ class ScriptedGenerator:
     def model_name(self) -> str:
         """The script's name for itself."""
         return self._script.model
+
+    @property
+    def keeps_metre(self) -> bool:
+        """Whether the script wants poems in their form."""
+        return self._script.metre
 
     @property
     def context_length(self) -> int:
@@ -130,7 +180,9 @@ class ScriptedGenerator:
             first = 0.0
             reason: FinishReason = "cancelled"
             try:
-                for piece in answer.filled(request, candidate)[: request.max_new_tokens]:
+                seed, constraint = request.seeds[candidate], request.constraint
+                pieces = _draw(constraint, seed) if constraint else answer.filled(request, candidate)
+                for piece in pieces[: request.max_new_tokens]:
                     first = first or time.perf_counter() - arrival
                     written.append(piece)
                     yield TokenEvent(piece, candidate)

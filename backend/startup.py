@@ -42,10 +42,12 @@ def start(settings: Settings, note: Callable[[str], None] = lambda line: None) -
         SettingsError: the folder of styles or the script isn't there.
     """
     if settings.scripted is not None:
-        from backend.scripted import ScriptedGenerator
+        from backend.scripted import END_TOKEN, ScriptedGenerator, character_vocabulary
 
         styles = StyleRegistry.discover(settings.adapters, base_name=None, base_digest=None)
-        return Studio(ScriptedGenerator(settings.scripted, settings.record), styles)
+        scripted = ScriptedGenerator(settings.scripted, settings.record)
+        keeper = Metre(character_vocabulary(), END_TOKEN) if scripted.keeps_metre else None
+        return Studio(scripted, styles, keeper)
 
     from backend.models.loading import load
     from backend.models.sources import resolve

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from backend.chat.metre import Metre
 from backend.errors import QueueFullError, RequestError, SettingsError
-from backend.scripted import Answer, Script, ScriptedGenerator
+from backend.prosody.checker import check
+from backend.scripted import END_TOKEN, Answer, Script, ScriptedGenerator, character_vocabulary
 from backend.types import Finished, GenerationRequest, Message, Queued, Sampling, TokenEvent
 
 SCRIPT = Script(
@@ -63,3 +66,19 @@ def test_a_script_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError):
         ScriptedGenerator(path)
+
+
+@pytest.mark.parametrize("form", ["五绝", "七律", "水调歌头"])
+def test_under_a_constraint_characters_are_drawn_by_the_seed_and_the_form_is_kept(form: str) -> None:
+    constraint = Metre(character_vocabulary(), END_TOKEN).constrain(form)
+
+    async def poem(seed: int) -> str:
+        request = GenerationRequest(messages=(Message("user", "诗"),), constraint=constraint, seeds=(seed,))
+        events = [event async for event in ScriptedGenerator(Script(metre=True)).stream(request)]
+        assert isinstance(events[-1], Finished)
+        assert events[-1].reason == "stop"
+        return "".join(event.text for event in events if isinstance(event, TokenEvent))
+
+    first, same, other = (asyncio.run(poem(seed)) for seed in (1, 1, 2))
+    assert check(first, form).fits
+    assert first == same != other
