@@ -46,6 +46,11 @@ def is_shown(verdict: Verdict) -> bool:
     return verdict.form is not None or any(f.code == "length" and f.line for f in verdict.findings)
 
 
+def holds_all(verdict: Verdict, text: str) -> bool:
+    """Whether the verdict's lines are the whole text but for its marks, so that a card of them loses nothing."""
+    return sum(len(line.text) for line in verdict.lines) == sum(map(str.isalnum, text))
+
+
 def poem_heading(commission: Commission, style: Style | None = None, language: Language = "zh") -> Heading:
     """Title and poet of a poem that was ordered. The poet didn't write it, and the card doesn't say so."""
     title = commission.topic

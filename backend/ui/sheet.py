@@ -18,7 +18,7 @@ from backend.chat.plans import WritePlan
 from backend.errors import Language
 from backend.prosody.verdict import Verdict
 from backend.types import Finished
-from backend.ui.poem_card import Heading, card_props, is_shown, poem_heading
+from backend.ui.poem_card import Heading, card_props, holds_all, is_shown, poem_heading
 from backend.ui.texts import SEPARATOR, Plain, caption, check_caption, colophon, escape, told_change
 
 CARD = "PoemCard"  # public/elements/PoemCard.jsx
@@ -144,7 +144,7 @@ class Sheet:
         await self._colophon.update()
 
     def _lay_card(self, outcome: Outcome | None, line: int | None) -> None:
-        if outcome is None or not is_shown(outcome.verdict):
+        if outcome is None or not is_shown(outcome.verdict) or not holds_all(outcome.verdict, self.text):
             self._answer.elements = []
             return
         heading = poem_heading(outcome.commission, self._plan.style, self._language)

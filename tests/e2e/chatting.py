@@ -10,6 +10,19 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 LABELS = {"poem": {"zh": "诗", "en": "Poem"}, "question": {"zh": "问", "en": "Answer"}}
 
 
+_READ = """answer => {
+  const card = answer.querySelector('.poem-card');
+  if (card) {
+    return [...card.querySelectorAll('.pc-stanza')].map(stanza => [...stanza.querySelectorAll('.pc-row')].map(row =>
+      [...row.querySelectorAll('.pc-c, .pc-stop')].map(part => part.textContent).join('')).join('\\n')).join('\\n\\n');
+  }
+  const parts = [...answer.querySelectorAll('[role=article]')].map(part => part.innerText);
+  const over = answer.closest('.step').previousElementSibling;
+  const isPoem = (over?.dataset.stepType || '').startsWith('poem_');
+  return (isPoem ? parts.slice(1) : parts).join('\\n\\n');
+}"""
+
+
 class Writer:
     """One browser context with one page open."""
 
@@ -82,6 +95,16 @@ class Writer:
         """One small line with ordinary spaces."""
         return (self.colophons.all_inner_texts()[index]).replace("\u00a0", " ")
 
+    @property
+    def cards(self) -> Locator:
+        """The cards of finished and of checked poems."""
+        return self.page.locator(".poem-card")
+
+    def text(self, index: int = -1) -> str:
+        """What was written: of a poem its lines, from its card where it has one, without title and tones."""
+        answer = self.answers.last if index == -1 else self.answers.nth(index)
+        return str(answer.evaluate(_READ)).strip()
+
     # ---- what a writer does
 
     def send(self, text: str) -> None:
@@ -95,10 +118,19 @@ class Writer:
         self.send(text)
         expect(self.colophons).to_have_count(before + 1, timeout=seconds * 1000)
         expect(self.page.locator("#chat-submit")).to_be_visible()
-        return self.answers.last.inner_text()
+        return self.text()
+
+    def check(self, poem: str, locator: str = ".poem-card") -> Locator:
+        """Have a poem's metre checked; gives what shows up, a card if nothing else is named."""
+        found = self.page.locator(locator)
+        before = found.count()
+        self.choose_command("检")
+        self.send(poem)
+        expect(found).to_have_count(before + 1)
+        return found.last
 
     def choose_command(self, command: str) -> None:
-        """Press one of the buttons 诗 and 问."""
+        """Press one of the buttons 诗, 检 and 问."""
         self.page.locator(f"#command-{command}").click()
 
     def open_settings(self) -> None:
