@@ -29,6 +29,7 @@ def fits(config: Any, head_dim: int) -> bool:
         and head_dim % 32 == 0
         and head_dim <= MAX_HEAD_DIM
         and all(width % 64 == 0 for width in widths)
+        and config.vocab_size % 32 == 0
     )
 
 

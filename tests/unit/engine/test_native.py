@@ -48,7 +48,7 @@ def close(ours: torch.Tensor, exact: torch.Tensor, share: float = 0.01) -> bool:
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 33])
-@pytest.mark.parametrize(("outs", "ins"), [(32, 64), (96, 192), (16 * 7, 1536)])
+@pytest.mark.parametrize(("outs", "ins"), [(32, 64), (96, 192), (32 * 5, 1536)])
 def test_a_product_is_torchs(kernels: Kernels, tokens: int, outs: int, ins: int) -> None:
     weight, values = weight_of(outs, ins)
     x, bias = random(tokens, ins, seed=1), random(outs, seed=2)
