@@ -56,7 +56,7 @@ class Lexicon:
                 script, and the models write simplified.
             end: id of the token that ends an answer.
             fitting: which readings of a character must fit: all; the usual ones, so that 家 may be used although
-                it has an oblique reading that verse does not use (平水韵 and 词林正韵); or any.
+                it has an oblique reading that verse does not use; or any.
         """
         kept = {number: text for number, text in texts.items() if self._is_verse(text, book) or text in MARKS}
         self.book = book
@@ -103,8 +103,8 @@ class Lexicon:
         for column, character in enumerate(self.characters):
             readings = self.book.readings(character)
             tones = {reading.tone_class for reading in readings}
-            if fitting == "usual" and self.book.name != "tongyun":
-                tones = set(usual_tones().get(character, "")) or tones
+            if fitting == "usual":
+                tones = set(usual_tones(self.book.name).get(character, "")) or tones
             for tone in "PZ":
                 self.classes[tone][column] = tone in tones if fitting == "any" else tones == {tone}
             self.classes["x"][column] = True

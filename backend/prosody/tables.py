@@ -160,9 +160,14 @@ def _rhyme_names(book: BookName) -> dict[str, str]:
 
 
 @cache
-def usual_tones() -> dict[str, str]:
-    """Characters of two tones of which regulated verse uses one (see :mod:`backend.prosody.build.usual`): P or Z."""
-    return {character: tone for tone, characters in _rows("usual.tsv") for character in characters}
+def usual_tones(book: BookName = "pingshui") -> dict[str, str]:
+    """Characters of two tones of which one is used: P or Z.
+
+    Under 平水韵 and 词林正韵 in regulated verse (:mod:`backend.prosody.build.usual`), under 中华通韵 in Mandarin phrases
+    (:mod:`backend.prosody.build.mandarin`).
+    """
+    name = "usual_tongyun.tsv" if book == "tongyun" else "usual.tsv"
+    return {character: tone for tone, characters in _rows(name) for character in characters}
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.prosody.build import decide as deciding
 from backend.prosody.build.books import Rhyme, is_han, read_books, read_ci_groups
-from backend.prosody.build.mandarin import mandarin_readings
+from backend.prosody.build.mandarin import mandarin_readings, usual_mandarin
 from backend.prosody.build.variants import Scripts, fold, read_scripts
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -64,11 +64,14 @@ def number(heading: str) -> int:
 
 
 def write_mandarin(characters: list[str]) -> None:
-    """tongyun.tsv: a row for each group and tone of 中华通韵."""
+    """tongyun.tsv: a row for each group and tone of 中华通韵; usual_tongyun.tsv: the tones that phrases really use."""
+    table = mandarin_readings(characters)
     lines = ["group\ttone\tcharacters"]
-    for (group, tone), members in mandarin_readings(characters).items():
+    for (group, tone), members in table.items():
         lines.append(f"{group}\t{tone}\t{''.join(members)}")
     (DATA / "tongyun.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    usual = ["tone\tcharacters", *(f"{tone}\t{''.join(members)}" for tone, members in usual_mandarin(table).items())]
+    (DATA / "usual_tongyun.tsv").write_text("\n".join(usual) + "\n", encoding="utf-8")
 
 
 def write_decisions(decisions: deciding.Decisions) -> None:

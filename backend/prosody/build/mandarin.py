@@ -5,6 +5,7 @@ Tones 1 and 2 are level, 3 and 4 oblique; a neutral tone is nobody's rhyme and i
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 # The standard's sixteen groups and the finals (pypinyin's strict spelling, v for ü) that each holds.
@@ -41,3 +42,34 @@ def mandarin_readings(characters: Iterable[str]) -> dict[tuple[str, int], list[s
             if tone in "1234" and spelling in group_of:
                 table[group_of[spelling], int(tone)].append(character)
     return table
+
+
+MIN_USES = 8  # in phrases
+MAX_RARE = 0.05  # share of the uses that the other tone may have
+
+
+def usual_mandarin(table: dict[tuple[str, int], list[str]]) -> dict[str, list[str]]:
+    """Characters of two tones that nearly all of pypinyin's phrases read in one: P or Z -> characters.
+
+    Args:
+        table: as :func:`mandarin_readings` gives it.
+    """
+    from pypinyin.contrib.tone_convert import to_tone3
+    from pypinyin.phrases_dict import phrases_dict
+
+    uses: dict[str, Counter[str]] = defaultdict(Counter)
+    for phrase, syllables in phrases_dict.items():
+        for character, (syllable, *_) in zip(phrase, syllables, strict=False):
+            tone = to_tone3(syllable)[-1:]
+            if tone in set("1234"):
+                uses[character]["P" if tone in "12" else "Z"] += 1
+    tones: dict[str, set[str]] = defaultdict(set)
+    for (_, number), members in table.items():
+        for character in members:
+            tones[character].add("P" if number < 3 else "Z")
+    usual: dict[str, list[str]] = {"P": [], "Z": []}
+    for character in sorted(character for character, found in tones.items() if len(found) == 2):
+        counts = uses[character]
+        if counts.total() >= MIN_USES and min(counts["P"], counts["Z"]) <= MAX_RARE * counts.total():
+            usual[max("PZ", key=lambda tone: counts[tone])].append(character)
+    return usual

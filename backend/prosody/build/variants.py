@@ -48,7 +48,17 @@ def read_scripts() -> Scripts:
     def text(name: str) -> str:
         with TemporaryDirectory() as place:
             source, target = folder / "share" / "opencc" / f"{name}.ocd2", Path(place) / "text"
-            tool: list[str | Path] = [folder / "bin" / "opencc_dict", "-i", source, "-o", target, "-f", "ocd2", "-t", "text"]
+            tool: list[str | Path] = [
+                folder / "bin" / "opencc_dict",
+                "-i",
+                source,
+                "-o",
+                target,
+                "-f",
+                "ocd2",
+                "-t",
+                "text",
+            ]
             subprocess.run(tool, check=True)
             return target.read_text(encoding="utf-8")
 

@@ -14,7 +14,7 @@ from backend.errors import ProsodyError
 from backend.prosody.catalog import all_forms, find_form
 from backend.prosody.checker import check
 from backend.prosody.constraint import MetreConstraint, make_constraint
-from backend.prosody.lexicon import Lexicon, Lexicons, decode_byte_level, uses_of
+from backend.prosody.lexicon import Fitting, Lexicon, Lexicons, decode_byte_level, uses_of
 from backend.prosody.tables import load_book
 from tests.unit.prosody.lexicons import END, small_lexicon, walk
 
@@ -53,6 +53,20 @@ def test_ci_that_it_lets_through_passes_the_checker(name: str, seed: int, data: 
     text = walk(make_constraint(lexicon, form, variant=variant), lexicon, np.random.default_rng(seed))
     verdict = check(text, name)
     assert verdict.fits, verdict.summary_en
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["五绝", "七律", "五排", "浣溪沙", "西江月", "菩萨蛮"]),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["all", "usual"]),
+)
+def test_under_mandarin_tones_a_poem_passes_the_checker_by_them(name: str, seed: int, fitting: Fitting) -> None:
+    lexicon = small_lexicon("tongyun", fitting)
+    text = walk(make_constraint(lexicon, find_form(name)), lexicon, np.random.default_rng(seed))
+    verdict = check(text, name, "tongyun")
+    assert verdict.fits, verdict.summary_en
+    assert set(verdict.rhymes.values()) <= set(load_book("tongyun").rhymes)
 
 
 @settings(max_examples=40, deadline=None)
