@@ -33,7 +33,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing, with what the tests need · 安装依赖和测试工具"
-	@$(PIP) install --constraint constraints.txt --editable '.[test,train]'
+	@$(PIP) install --constraint constraints.txt --editable '.[test,train,eval]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/bin/python:
@@ -42,7 +42,7 @@ $(VENV)/bin/python:
 
 constraints:
 	@rm -rf build/clean && $(PYTHON) -m venv build/clean
-	@build/clean/bin/python -m pip install --quiet '.[test,train]'
+	@build/clean/bin/python -m pip install --quiet '.[test,train,eval]'
 	@{ sed -n '1p' constraints.txt; build/clean/bin/python -m pip freeze --exclude moyun | sed 's/+cpu$$//'; \
 	   sed -n '/^# Only/,$$p' constraints.txt; } > build/frozen
 	@mv build/frozen constraints.txt && rm -rf build/clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from backend.types import Message
 
 if TYPE_CHECKING:
     from backend.models.dense import DenseModel
+
+BATCH, PROMPT = 1024, 40  # characters of texts that are scored together, and of a prompt, roughly
 
 _HAN = re.compile("[〇㐀-䶿一-鿿\U00020000-\U0003ffff]")
 
@@ -37,18 +39,24 @@ class Scorer:
         self._dense = dense
         self._prompts = PromptRenderer(dense.tokenizer)
 
-    def nats(self, messages: Sequence[Message], text: str) -> float:
-        """Minus the log-probability of the text's tokens, marks included, as the answer to the messages."""
+    def nats(self, tasks: Sequence[Task]) -> list[float]:
+        """Minus the log-probability of each text's tokens, marks included, as the answer to its messages.
+
+        The tasks are computed together, the shorter ones filled up at the end, which no token before can see.
+        """
         import torch
 
-        prompt = self._prompts.render(messages)
-        answer = self._dense.tokenizer.encode(text, add_special_tokens=False)
-        ids = torch.tensor([prompt + answer])
+        prompts = [self._prompts.render(messages) for messages, _ in tasks]
+        answers = [self._dense.tokenizer.encode(text, add_special_tokens=False) for _, text in tasks]
+        rows = [torch.tensor(prompt + answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        found = []
         with torch.inference_mode():
-            hidden = self._dense.model.model(ids).last_hidden_state[0, len(prompt) - 1 : -1]
-            logits = self._dense.model.lm_head(hidden).float()
-            chosen = torch.log_softmax(logits, dim=-1).gather(1, ids[0, len(prompt) :, None])
-        return -float(chosen.sum())
+            hidden = self._dense.model.model(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)).last_hidden_state
+            for row, prompt, states in zip(rows, prompts, hidden, strict=True):
+                logits = self._dense.model.lm_head(states[len(prompt) - 1 : len(row) - 1]).float()
+                chosen = torch.log_softmax(logits, dim=-1).gather(1, row[len(prompt) :, None])
+                found.append(-float(chosen.sum()))
+        return found
 
 
 def load_scorer() -> Scorer:
@@ -84,20 +92,37 @@ def score(
         except json.JSONDecodeError:  # cut off
             continue
     keys = [_key(*task) for task in tasks]
-    missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
+    missing = {
+        key: task for key, task in zip(keys, tasks, strict=True) if key not in known and count_characters(task[1])
+    }
     if missing:
         scorer = load()
         with path.open("a", encoding="utf-8") as file:
             file.write("\n" if path.stat().st_size else "")
-            for number, (key, (messages, text)) in enumerate(missing.items(), 1):
-                known[key] = scorer.nats(messages, text) if count_characters(text) else 0.0
-                file.write(json.dumps({key: known[key]}) + "\n")
+            done = 0
+            for batch in batched(missing):
+                found = dict(zip(batch, scorer.nats([missing[key] for key in batch]), strict=True))
+                known |= found
+                file.write("".join(json.dumps({key: value}) + "\n" for key, value in found.items()))
                 file.flush()
-                note(number, len(missing))
+                done += len(batch)
+                note(done, len(missing))
     return [
         known[key] / count_characters(text) if count_characters(text) else None
         for key, (_, text) in zip(keys, tasks, strict=True)
     ]
+
+
+def batched(tasks: Mapping[str, Task]) -> Iterator[list[str]]:
+    """The keys of tasks of about one length, so many together that a matrix product is worth its while."""
+    batch: list[str] = []
+    for key in sorted(tasks, key=lambda key: len(tasks[key][1])):
+        if batch and (len(batch) + 1) * (len(tasks[key][1]) + PROMPT) > BATCH:
+            yield batch
+            batch = []
+        batch.append(key)
+    if batch:
+        yield batch
 
 
 def _key(messages: Sequence[Message], text: str) -> str:

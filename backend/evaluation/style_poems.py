@@ -1,0 +1,132 @@
+"""The poems that a style is judged by: written through the engine as the page would, in several voices.
+
+A voice is a style under another name: with its adapter, with an earlier one, or with none (the base model that is asked
+for the same poet). A poem with two copied lines is written anew with another seed, as the page does it.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, copied_lines, find_lines
+from backend.chat.options import load_schema
+from backend.errors import CorpusError
+from backend.evaluation.poems import Order, PoemFile, Written, write_poems
+from backend.settings import ROOT
+from backend.types import Style
+
+if TYPE_CHECKING:
+    from backend.startup import Studio
+
+FORMS = ("五绝", "七绝", "五律", "七律")
+TITLES = 0.2  # share of the poems that are asked for by the title of a real one
+BASE, BEFORE = "_base", "_before"  # what is added to a style's id to name its other voices
+NEXT_SEED = 100_000  # between one attempt and the next
+
+
+@cache
+def topics() -> dict[str, Any]:
+    """``unseen`` topics, and ``titles`` by style."""
+    return tomllib.loads(Path(__file__).with_name("style_topics.toml").read_text(encoding="utf-8"))
+
+
+def make_orders(style: Style, number: int, database: sqlite3.Connection) -> list[Order]:
+    """``number`` poems to write in a style: a fifth by titles of the poet's own poems and in their form, the others on
+    unseen topics in the four forms in turn, all at the page's default settings.
+
+    Raises:
+        CorpusError: a title is not the poet's.
+    """
+    titled = _titles(style, round(number * TITLES), database)
+    unseen = topics()["unseen"]
+    free = [(unseen[at % len(unseen)], FORMS[at % len(FORMS)]) for at in range(number - len(titled))]
+    defaults = load_schema(ROOT / "chainlit.config.toml").defaults([style.id])
+    return [
+        Order(
+            form=form,
+            style=style.id,
+            temperature=defaults.temperature,
+            topic=topic,
+            seed=seed,
+            constrained=True,
+            titled=seed < len(titled),
+            min_p=defaults.min_p,
+            repetition_penalty=defaults.repetition_penalty,
+        )
+        for seed, (topic, form) in enumerate(titled + free)
+    ]
+
+
+def _titles(style: Style, number: int, database: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Titles with their forms: those that are listed for the style, or short ones drawn from its poet's."""
+    marks = ",".join("?" * len(FORMS))
+    rows = database.execute(
+        f"SELECT title, form FROM poem WHERE author = ? AND form IN ({marks}) AND twin IS NULL ORDER BY id DESC",
+        (style.poet, *FORMS),
+    )
+    forms = dict(rows.fetchall())
+    listed = topics()["titles"].get(style.id)
+    short = sorted(title for title in forms if len(title) <= 5)
+    chosen = listed[:number] if listed else random.Random(0).sample(short, min(number, len(short)))
+    missing = [title for title in chosen if title not in forms]
+    if missing:
+        raise CorpusError(
+            f"The corpus has no poem {missing[0]!r} by {style.poet}; build it anew: moyun corpus build --force.",
+            f"语料库中没有{style.poet}的《{missing[0]}》；请重新生成：moyun corpus build --force。",
+        )
+    return [(title, forms[title]) for title in chosen]
+
+
+def add_voices(studio: Studio, styles: Sequence[Style], before: Mapping[str, Style]) -> dict[str, Style]:
+    """Make every style's voices known to the studio; returns them by id.
+
+    Args:
+        before: styles with earlier adapters, by the id of the style now.
+    """
+    from backend.models.adapters import read_weights
+
+    voices = {}
+    for style in styles:
+        voices[style.id] = style
+        voices[style.id + BASE] = replace(style, id=style.id + BASE, adapter=None, known_lines=None)
+        if style.id in before:
+            earlier = replace(before[style.id], id=style.id + BEFORE)
+            studio.generator.add_adapter(earlier.id, read_weights(earlier)).result()  # type: ignore[attr-defined]
+            voices[earlier.id] = earlier
+    studio.styles.styles.update(voices)
+    return voices
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A poem as the page would show it, and how it came about."""
+
+    poem: Written
+    attempts: int
+    refused: bool  # the last attempt too has two copied lines, and the page says so
+
+
+async def write(
+    studio: Studio, voice: Style, orders: Sequence[Order], file: PoemFile, rows: int, note: Callable[[int, int], None]
+) -> list[Final]:
+    """Every order in one voice; poems with two copied lines again, a few times."""
+    known = find_lines(voice)
+    finals: dict[int, Final] = {}
+    waiting = {order.seed: replace(order, style=voice.id) for order in orders}
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        poems = await write_poems(studio, list(waiting.values()), file, rows, note)
+        for first, poem in zip(list(waiting), poems, strict=True):
+            finals[first] = Final(poem, attempt, len(copied_lines(known, poem.text)) >= TOO_MANY)
+        waiting = {
+            seed: replace(order, seed=order.seed + NEXT_SEED) for seed, order in waiting.items() if finals[seed].refused
+        }
+        if not waiting:
+            break
+    return [finals[order.seed] for order in orders]
