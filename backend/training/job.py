@@ -121,14 +121,15 @@ def load_base(prepared: PreparedModel, recipe: Recipe) -> DenseModel:
 
 def _train(job: Job, base: DenseModel, plan: Plan, folder: Path, note: Note) -> report.Outcome:
     from backend.training.qlora import adapt, held_out_loss, make_trainer
-    from backend.training.watching import Watch, read_history, save_best
+    from backend.training.watching import Watch, read_history, recover_best, save_best
 
     start = start_of(job.recipe)
     if start is not None:
         read(start, base.name, linear_shapes(base.model.config))
     model = adapt(base, job.recipe, start)
     watch = Watch(job.recipe, [sum(map(len, batch)) for batch in plan.training], folder)
-    trainer = make_trainer(model, base.tokenizer, job.recipe, plan, folder, [watch])
+    trainer = make_trainer(model, base.tokenizer, job.recipe, plan, folder, watch)
+    recover_best(folder)
     checkpoint = checkpoints.newest(folder)
     state = json.loads((folder / _STATE).read_text("utf-8"))
     if "before" not in state:

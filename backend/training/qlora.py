@@ -7,7 +7,8 @@ checkpoint to the same weights that it would have had.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from backend.models.dense import DenseModel
 from backend.training.batches import IGNORED, Batch, Plan, tensors
 from backend.training.fast_lora import speed_up
 from backend.training.recipe import Recipe
+from backend.training.watching import Watch
 
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -76,7 +78,27 @@ def _shared(ids: Tensor, labels: Tensor) -> int:
 
 
 class VerseTrainer(Trainer):  # type: ignore[misc]
-    """A Trainer whose items are whole batches, in the order of the plan."""
+    """A Trainer whose items are whole batches, in the order of the plan.
+
+    ``clock`` gives the share of the time that is spent; the learning rate falls with it where steps lag behind, so
+    that a run on a busy machine ends as smoothly as one that makes all its steps.
+    """
+
+    clock: Callable[[], float] = staticmethod(lambda: 0.0)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """A warm-up, then a cosine down to 0."""
+        warmup = self.args.warmup_steps
+
+        def rate(step: int) -> float:
+            if step < warmup:
+                return step / warmup
+            done = (step - warmup) / max(1, num_training_steps - warmup)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, max(done, self.clock()))))
+
+        if self.lr_scheduler is None:
+            self.lr_scheduler: Any = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)
+        return self.lr_scheduler
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
@@ -134,16 +156,13 @@ def adapt(base: DenseModel, recipe: Recipe, start: Path | None) -> Any:
             task_type="CAUSAL_LM",
         )
         adapted = get_peft_model(model, config)
-    adapted.peft_config["default"].base_model_name_or_path = base.name
     if next(model.parameters()).device.type == "cpu" and recipe.dropout == 0:
         speed_up(adapted)
     return adapted
 
 
-def make_trainer(
-    model: Any, tokenizer: Any, recipe: Recipe, plan: Plan, folder: Path, callbacks: Sequence[TrainerCallback]
-) -> VerseTrainer:
-    """A trainer that writes its checkpoints into ``folder``; the callbacks say when."""
+def make_trainer(model: Any, tokenizer: Any, recipe: Recipe, plan: Plan, folder: Path, watch: Watch) -> VerseTrainer:
+    """A trainer that writes its checkpoints into ``folder`` when ``watch`` says so."""
     on_gpu = torch.cuda.is_available()
     optimizer = recipe.optimizer
     if optimizer == "auto":
@@ -182,7 +201,8 @@ def make_trainer(
         train_dataset=_Batches(plan.training, padding),
         eval_dataset=_Batches(plan.validation, padding),
         data_collator=_only,
-        callbacks=list(callbacks),
+        callbacks=[watch],
     )
+    trainer.clock = watch.spent
     trainer.remove_callback(PrinterCallback)  # the bar says it
     return trainer

@@ -46,8 +46,8 @@ class Recipe(_Strict):
     weight_decay: float = Field(0.0, ge=0)
     max_gradient: float = Field(1.0, gt=0)
     passes: float = Field(2.0, gt=0, le=100)
-    tokens_a_step: int = Field(1024, ge=64)
-    max_tokens: int = Field(512, ge=32)
+    tokens_a_step: int = Field(640, ge=64)
+    max_tokens: int = Field(256, ge=32)
     max_lines: int = Field(16, ge=4)
     seed: int = Field(0, ge=0)
     precision: Literal["auto", "bf16", "nf4"] = "auto"

@@ -37,7 +37,13 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._model: Any = None
         self._bar: Any = None
         self._began = self._saved = self._step_began = time.monotonic()
-        self._tokens = 0
+        self._earlier = 0.0  # seconds before a resumption
+
+    def spent(self) -> float:
+        """Share of the recipe's minutes that is over, those before a resumption included; 0 without a limit."""
+        if self.recipe.minutes is None:
+            return 0.0
+        return (self._earlier + time.monotonic() - self._began) / (60 * self.recipe.minutes)
 
     def begin_with(self, held_out: float) -> None:
         """The held-out loss before the first step: what is worse isn't kept."""
@@ -49,6 +55,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._began = self._saved = self._step_began = time.monotonic()
         self._bar = tqdm(total=sum(self.sizes), initial=sum(self.sizes[: state.global_step]), unit="tok", smoothing=0.1)
         rows = [row for row in read_history(self.folder) if row["step"] <= state.global_step]
+        self._earlier = sum(row.get("seconds", 0.0) for row in rows)
         for row in rows:
             self._note_best(row)
         write_history(self.folder, rows)
@@ -57,7 +64,6 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Advance the bar; decide about evaluating, saving and stopping."""
         now = time.monotonic()
         size = self.sizes[state.global_step - 1]
-        self._tokens += size
         self._bar.update(size)
         self._seconds, self._step_began = now - self._step_began, now
         last = state.global_step >= len(self.sizes)
@@ -65,7 +71,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             control.should_evaluate = True
         if now - self._saved >= self.recipe.checkpoint_minutes * 60:
             control.should_save, self._saved = True, now
-        if self.recipe.minutes is not None and now - self._began >= self.recipe.minutes * 60:
+        if self.spent() >= 1:
             control.should_evaluate = control.should_save = control.should_training_stop = True
         self._guard_memory(control)
 
@@ -153,6 +159,13 @@ def save_best(model: Any, folder: Path, step: int) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def recover_best(folder: Path) -> None:
+    """Put back the best weights that a kill caught between two renames."""
+    best, old = folder / BEST, folder / f".{BEST}.old"
+    if old.exists() and not best.exists():
+        old.rename(best)
+
+
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run, a torn last line left out."""
     try:
@@ -171,4 +184,6 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 def write_history(folder: Path, rows: list[dict[str, Any]]) -> None:
     """Replace the history."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    partial = folder / f".{HISTORY}.partial"
+    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    partial.replace(folder / HISTORY)
