@@ -9,8 +9,8 @@ The first answer that fits is given: ``when`` is a regular expression for the la
 asked for (null is the base model). ``pieces`` may stand in the place of ``text``, which is streamed by the character.
 ``{adapter}``, ``{temperature}`` and ``{seed}`` in the text are filled in from the request. ``wait`` seconds pass before
 the first piece and ``delay`` before each further one; ``queue`` lists positions that are shown, ``queue_delay`` seconds
-each; ``error`` names a class of :mod:`backend.errors` that is raised after the pieces. With ``"metre": true`` poems keep
-their form: whatever the script says, their characters are drawn by lot among those that may stand.
+each; ``error`` names a class of :mod:`backend.errors` that is raised after the pieces. With ``"metre": true`` poems
+keep their form: whatever the script says, their characters are drawn by lot among those that may stand.
 """
 
 from __future__ import annotations
