@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--free", type=int, help="poems without it (as many)")
     parser.add_argument("--rows", type=int, default=8, help="poems that are written at the same time (8)")
     parser.add_argument("--pairs", type=int, default=12, help="pairs of poems that decoding is timed with (12)")
-    parser.add_argument("--no-scores", action="store_true", help="leave out nats a character (a second model)")
+    parser.add_argument("--scores", type=int, help="poems of each kind that get nats a character (as many as are free)")
     parser.add_argument("--out", type=Path, help="file of the poems (default: in the cache)")
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
 
@@ -51,19 +51,16 @@ def run(options: argparse.Namespace) -> int:
     settings = load_settings()
     path = options.out or settings.cache / "evaluation" / "metre.jsonl"
     free = options.poems if options.free is None else options.free
-    if min(options.poems, options.rows) < 1 or min(free, options.pairs) < 0:
+    scored = free if options.scores is None else options.scores
+    if min(options.poems, options.rows) < 1 or min(free, scored, options.pairs) < 0:
         raise SettingsError(
-            "--poems and --rows must be 1 or more, --free and --pairs 0 or more.",
-            "--poems 和 --rows 至少为 1，--free 和 --pairs 不能为负。",
+            "--poems and --rows must be 1 or more, --free, --scores and --pairs 0 or more.",
+            "--poems 和 --rows 至少为 1，--free、--scores 和 --pairs 不能为负。",
         )
     poems, styles, figures = asyncio.run(_write(options, free, PoemFile(path)))
-    nats: list[float | None] = [None] * len(poems)
-    if not options.no_scores:
-        from backend.evaluation.scoring import score
-
-        tasks = [(messages_of(poem.order, styles[poem.order.style]), poem.text) for poem in poems]
-        nats = score(tasks, path.with_suffix(".scores.jsonl"), progress("scored"))
-    judged = [Judged(poem, check(poem.text, poem.order.form), value) for poem, value in zip(poems, nats, strict=True)]
+    chosen = poems[:scored] + poems[options.poems : options.poems + scored]  # the same orders, kept and free
+    nats = dict(zip((poem.order for poem in chosen), _score(chosen, styles, path), strict=True))
+    judged = [Judged(poem, check(poem.text, poem.order.form), nats.get(poem.order)) for poem in poems]
     rows = table(judged)
     broken = [item for item in judged if item.poem.order.constrained and not item.verdict.fits]
     _print(rows, figures, broken)
@@ -72,6 +69,13 @@ def run(options: argparse.Namespace) -> int:
         named = {"weights": weights, "rows": rows, "broken": [describe(item) for item in broken]}
         print(json.dumps(figures | named, ensure_ascii=False))
     return 1 if broken else 0
+
+
+def _score(poems: list[Written], styles: dict[str, Style], path: Path) -> list[float | None]:
+    from backend.evaluation.scoring import score
+
+    tasks = [(messages_of(poem.order, styles[poem.order.style]), poem.text) for poem in poems]
+    return score(tasks, path.with_suffix(".scores.jsonl"), progress("scored"))
 
 
 async def _write(

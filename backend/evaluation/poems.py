@@ -81,7 +81,7 @@ def make_request(order: Order, studio: Studio, *, candidates: int = 1) -> Genera
         adapter=style.id if style.adapter is not None else None,
         samplings=(order.sampling,) * candidates,
         seeds=tuple(range(order.seed, order.seed + candidates)),
-        max_new_tokens=needed + 1 if order.constrained else 2 * needed + 32,
+        max_new_tokens=needed + 1 if order.constrained else needed + 48,
         constraint=constraint,
     )
 

@@ -163,8 +163,8 @@ def _rhyme_names(book: BookName) -> dict[str, str]:
 def usual_tones(book: BookName = "pingshui") -> dict[str, str]:
     """Characters of two tones of which one is used: P or Z.
 
-    Under 平水韵 and 词林正韵 in regulated verse (:mod:`backend.prosody.build.usual`), under 中华通韵 in Mandarin phrases
-    (:mod:`backend.prosody.build.mandarin`).
+    Under 平水韵 and 词林正韵 in regulated verse (:mod:`backend.prosody.build.usual`), under 中华通韵 in Mandarin
+    phrases (:mod:`backend.prosody.build.mandarin`).
     """
     name = "usual_tongyun.tsv" if book == "tongyun" else "usual.tsv"
     return {character: tone for tone, characters in _rows(name) for character in characters}
