@@ -5,30 +5,22 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backend.chat.commission import Commission, settle
 from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, FindLines, copied_lines, find_lines
 from backend.chat.intent import CHECK_COMMAND, Intent, read_intent
-from backend.chat.metre import Metre, tokens_of
+from backend.chat.limits import Limits, admit_prompt
+from backend.chat.memory import Memory
+from backend.chat.metre import Metre
 from backend.chat.options import MAX_SEED, Options, OptionSchema
 from backend.chat.outcome import Outcome, is_whole, lock_others
 from backend.chat.plans import Change, CheckPlan, Plan, Turn, WritePlan
 from backend.chat.prompts import opening, question_messages
-from backend.errors import Language, RequestError, TooLongError
+from backend.errors import Language, RequestError
 from backend.prosody.catalog import AUTO
 from backend.prosody.checker import check
 from backend.types import GenerationRequest, Message, Style, TextGenerator
-
-REFILL = 0.75  # when old turns must go, keep this share of the budget, so that the next turns can reuse the prefix
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the process allows."""
-
-    max_new_tokens: int = 1024
-    max_message_chars: int = 20000
 
 
 class Conversation:
@@ -58,8 +50,17 @@ class Conversation:
         self.limits = limits or Limits()
         self.options = schema.defaults(list(styles))
         self.options = self._clamped({})[0]
-        self.turns: list[Turn] = []
-        self._first_kept = 0  # index of the oldest turn that prompts still carry
+        self._memory = Memory()
+
+    @property
+    def turns(self) -> list[Turn]:
+        """What was said, oldest first."""
+        return self._memory.turns
+
+    @property
+    def last_poem(self) -> Turn | None:
+        """The last turn whose answer is a poem."""
+        return self._memory.last_poem
 
     @property
     def style(self) -> Style:
@@ -92,7 +93,7 @@ class Conversation:
             RequestError: the message is empty, or there is no poem to check.
             ProsodyError: there is no such form or rhyme, or the wishes can't be kept together.
         """
-        text = self._acceptable(text, may_be_empty=command == CHECK_COMMAND)
+        text = self.limits.admit(text, may_be_empty=command == CHECK_COMMAND)
         intent = read_intent(text, command=command, poets=self.poets)
         options = replace(self.options, style=intent.style) if intent.style else self.options
         if intent.kind == "check":
@@ -101,11 +102,12 @@ class Conversation:
                 return plan
             intent = Intent(kind="question")  # it spoke of checking, and there is nothing to check
         if intent.kind == "poem":
-            commission = settle(intent, options, self._last_poem())
+            last = self.last_poem
+            commission = settle(intent, options, last.poem if last is not None else None)
             plan = self._commission(commission, intent, options, text, turn_id)
         else:
             plan = self._question(intent, options, text, turn_id)
-            self._first_kept = plan.left_out
+            self._memory.first_kept = plan.left_out
         self.options = options
         return plan
 
@@ -163,8 +165,7 @@ class Conversation:
             if answer:
                 self.turns.append(turn)
         elif plan.poem is not None and is_whole(plan.poem, answer):
-            unlocked = replace(turn, poem=replace(plan.poem, locked={}))
-            self.turns = [unlocked if old.id == turn.id else old for old in self.turns]
+            self._memory.replace(replace(turn, poem=replace(plan.poem, locked={})))
 
     def judge(self, plan: WritePlan, text: str) -> Outcome | None:
         """What became of a poem: its verdict, the form and the rhyme that it kept. None for an answer."""
@@ -172,38 +173,20 @@ class Conversation:
 
     def knows(self, turn_id: str) -> bool:
         """Whether there is a turn with this id."""
-        return any(turn.id == turn_id for turn in self.turns)
+        return self._memory.find(turn_id) is not None
 
     def rewind(self, turn_id: str) -> bool:
         """Forget the turn with this id and all after it, for a message that was edited. Whether there was one."""
-        for index, turn in enumerate(self.turns):
-            if turn.id == turn_id:
-                del self.turns[index:]
-                self._first_kept = min(self._first_kept, index)
-                return True
-        return False
+        return self._memory.rewind(turn_id)
 
     def upcoming(self) -> tuple[Message, ...]:
         """How the next question's prompt will begin."""
         begin = opening(self.style, self.language, self.options.system_prompt)
-        return (begin, *self._history(self._first_kept))
-
-    def _acceptable(self, text: str, *, may_be_empty: bool) -> str:
-        text = text.strip()
-        if not text and not may_be_empty:
-            raise RequestError(
-                "The message is empty; write a topic or a question.", "消息是空的；写个题目，或问点什么。"
-            )
-        if len(text) > self.limits.max_message_chars:
-            raise TooLongError(
-                f"The message has {len(text):,} characters; at most {self.limits.max_message_chars:,} fit. Shorten it.",
-                f"这条消息有 {len(text)} 字，最多 {self.limits.max_message_chars} 字；请缩短后再发。",
-            )
-        return text
+        return (begin, *self._memory.messages(self._memory.first_kept))
 
     def _check(self, intent: Intent, text: str, turn_id: str) -> CheckPlan | None:
         """The verdict on what was pasted, or on the last poem; None where there is neither and no command."""
-        last = next((turn for turn in reversed(self.turns) if turn.poem is not None), None)
+        last = self.last_poem
         poem, form, book = intent.pasted, intent.form or AUTO, intent.wishes.book or self.options.book
         if not poem and last is not None and last.poem is not None:
             poem, form = last.answer, intent.form or last.poem.form.name
@@ -241,9 +224,9 @@ class Conversation:
         constraint = commission.constraint(self.metre) if self.metre is not None and commission.strict else None
         longest = min(options.max_new_tokens, self.generator.context_length // 2)
         if constraint is not None:
-            longest = self._room_for(commission)
+            longest = self.limits.room_for(commission.form, self.generator.context_length)
         messages = commission.messages(style)
-        self._check_size(messages, self.generator.context_length - longest)
+        admit_prompt(self.generator.count_tokens(messages), self.generator.context_length - longest)
         request = GenerationRequest(
             messages=messages,
             adapter=style.id if style.adapter is not None else None,
@@ -264,25 +247,16 @@ class Conversation:
             switched=options.style != self.options.style,
         )
 
-    def _room_for(self, commission: Commission) -> int:
-        """Tokens that the form takes: known beforehand, so that a poem is never cut, whatever the setting.
-
-        Raises:
-            RequestError: the process doesn't allow so many.
-        """
-        needed, allowed = tokens_of(commission.form), min(self.limits.max_new_tokens, self.generator.context_length)
-        if needed > allowed:
-            raise RequestError(
-                f"{commission.form.name} takes up to {needed:,} tokens here and {allowed:,} are allowed; "
-                "choose a shorter form.",
-                f"这首{commission.form.name}约需 {needed} 词元，这里最多 {allowed} 词元；请换短一些的体裁。",
-            )
-        return needed
-
     def _question(self, intent: Intent, options: Options, text: str, turn_id: str) -> WritePlan:
         style = self.styles[options.style]
         longest = min(options.max_new_tokens, self.generator.context_length // 2)
-        first, messages = self._fit(style, options, text, self.generator.context_length - longest)
+
+        def prompt(history: tuple[Message, ...]) -> tuple[Message, ...]:
+            return question_messages(style, self.language, options.system_prompt, history, text)
+
+        budget = self.generator.context_length - longest
+        admit_prompt(self.generator.count_tokens(prompt(())), budget)
+        first, messages = self._memory.fit(budget, prompt, self.generator.count_tokens)
         request = GenerationRequest(
             messages=messages,
             samplings=(options.sampling,),
@@ -298,56 +272,18 @@ class Conversation:
             options=options,
             request=request,
             left_out=first,
-            newly_left_out=first > self._first_kept,
+            newly_left_out=first > self._memory.first_kept,
             switched=options.style != self.options.style,
         )
 
     def _poem_of(self, turn_id: str) -> tuple[Turn, Commission]:
-        for turn in self.turns:
-            if turn.id == turn_id and turn.poem is not None:
-                return turn, turn.poem
-        raise RequestError(
-            "That poem is no longer in the conversation; ask for it again.", "对话里已没有那首诗；请重新出题。"
-        )
+        turn = self._memory.find(turn_id)
+        if turn is None or turn.poem is None:
+            raise RequestError(
+                "That poem is no longer in the conversation; ask for it again.", "对话里已没有那首诗；请重新出题。"
+            )
+        return turn, turn.poem
 
     def _options_of(self, turn: Turn) -> Options:
         """The current choices, with the poet who wrote the turn."""
         return replace(self.options, style=turn.style if turn.style in self.styles else self.options.style)
-
-    def _last_poem(self) -> Commission | None:
-        return next((turn.poem for turn in reversed(self.turns) if turn.poem is not None), None)
-
-    def _history(self, first: int) -> tuple[Message, ...]:
-        return tuple(
-            message
-            for turn in self.turns[first:]
-            for message in (Message("user", turn.text), Message("assistant", turn.answer))
-        )
-
-    def _fit(self, style: Style, options: Options, text: str, budget: int) -> tuple[int, tuple[Message, ...]]:
-        """The oldest turn that fits and the messages from there; the system prompt and ``text`` always stay."""
-
-        def messages_from(first: int) -> tuple[Message, ...]:
-            return question_messages(style, self.language, options.system_prompt, self._history(first), text)
-
-        def fits(first: int, tokens: float) -> bool:
-            return self.generator.count_tokens(messages_from(first)) <= tokens
-
-        first = min(self._first_kept, len(self.turns))
-        if fits(first, budget):
-            return first, messages_from(first)
-        self._check_size(messages_from(len(self.turns)), budget)
-        low, high = first + 1, len(self.turns)  # the count shrinks as turns go: the least that is enough
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if fits(middle, budget * REFILL) else (middle + 1, high)
-        return low, messages_from(low)
-
-    def _check_size(self, messages: tuple[Message, ...], budget: int) -> None:
-        size = self.generator.count_tokens(messages)
-        if size > budget:
-            raise TooLongError(
-                f"The message takes {size:,} tokens and only {budget:,} fit beside an answer of this length; "
-                "shorten it or lower the longest answer.",
-                f"这条消息共 {size} 词元，按现在的篇幅上限最多容 {budget} 词元；请缩短消息，或调低篇幅上限。",
-            )

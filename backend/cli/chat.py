@@ -12,9 +12,10 @@ from contextlib import aclosing, suppress
 from dataclasses import fields
 from pathlib import Path
 
-from backend.chat.conversation import Conversation, Limits
+from backend.chat.conversation import Conversation
 from backend.chat.copies import TOO_MANY, tell_again, tell_stays
 from backend.chat.intent import CHECK_COMMAND, POEM_COMMAND, QUESTION_COMMAND
+from backend.chat.limits import Limits
 from backend.chat.options import Options, load_schema
 from backend.chat.plans import CheckPlan, WritePlan
 from backend.chat.streaming import stream_pieces
@@ -111,8 +112,9 @@ class Terminal:
             await self.answer(rest, QUESTION_COMMAND)
         elif word in (CHECK_COMMAND, "check"):
             await self.answer(rest, CHECK_COMMAND)
-        elif word in ("改", "rewrite") and self.conversation.turns and rest.strip().isdecimal():
-            await self._write(self.conversation.plan_rewrite(self.conversation.turns[-1].id, int(rest)))
+        elif word in ("改", "rewrite") and rest.strip().isdecimal():
+            last = self.conversation.last_poem
+            await self._write(self.conversation.plan_rewrite(last.id if last is not None else "", int(rest)))
         elif name in SETTINGS:
             change = self.conversation.change({name: rest.strip()})
             for refusal in change.refused:

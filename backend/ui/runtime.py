@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from backend.chat.conversation import Limits
+from backend.chat.limits import Limits
 from backend.chat.options import OptionSchema
 from backend.errors import MoyunError
 from backend.settings import Settings

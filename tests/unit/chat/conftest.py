@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from backend.chat.conversation import Conversation, Limits
+from backend.chat.conversation import Conversation
+from backend.chat.limits import Limits
 from backend.chat.metre import Metre
 from backend.chat.options import OptionSchema, load_schema
 from backend.prosody.constraint import MetreConstraint

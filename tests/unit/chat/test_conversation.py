@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.chat.conversation import Conversation, Limits
+from backend.chat.conversation import Conversation
+from backend.chat.limits import Limits
 from backend.chat.options import OptionSchema
 from backend.chat.plans import WritePlan
 from backend.errors import RequestError, TooLongError

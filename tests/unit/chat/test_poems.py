@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from backend.chat.conversation import Conversation, Limits
+from backend.chat.conversation import Conversation
 from backend.chat.copies import copied_lines, tell_again, tell_stays
+from backend.chat.limits import Limits
 from backend.chat.metre import Metre, tokens_of
 from backend.chat.plans import CheckPlan, WritePlan
 from backend.errors import ProsodyError, RequestError
