@@ -11,17 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backend.errors import SettingsError
+from backend.evaluation.blind import LABELS, PAIRS, BlindPair, count_verdicts, write_pairs
 from backend.evaluation.metre import STYLES
 from backend.evaluation.poems import Order, PoemFile, Written, messages_of, progress, write_poems
 from backend.evaluation.topics import TOPICS
@@ -30,7 +29,7 @@ from backend.settings import Settings, load_settings
 if TYPE_CHECKING:
     from backend.types import Style
 
-FORMS = ("七律", "五律", "七绝", "五绝", "浣溪沙", "七律", "水调歌头", "五律")
+FORMS = ("七律", "五律", "七绝", "浣溪沙", "五绝")
 CANDIDATES = 4
 TEMPERATURE = 0.7  # the page's default
 REPEATS = 2.0  # nats a character that a poem full of repeated characters would be put back by
@@ -39,7 +38,7 @@ _LINE = re.compile("[㐀-䶿一-鿿]+")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--topics", type=int, default=48, help="topics, one pair each (48)")
+    parser.add_argument("--topics", type=int, default=40, help="topics, one pair each (40)")
     parser.add_argument("--rows", type=int, default=10, help="poems that are written at the same time (10)")
     parser.add_argument("--out", type=Path, help="folder of the poems and the pairs (default: in the cache)")
     parser.add_argument("--verdicts", type=Path, help="a reader's verdicts, lines such as 7 A, 8 B or 9 =")
@@ -53,13 +52,14 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= options.topics <= len(TOPICS):
         raise SettingsError(f"--topics must be 1 to {len(TOPICS)}.", f"--topics 须为 1 到 {len(TOPICS)}。")
     if options.verdicts is not None:
-        return _count_verdicts(options.verdicts, folder / "labels.json")
+        print(json.dumps(count_verdicts(options.verdicts, folder / LABELS, "best", "single"), ensure_ascii=False))
+        return 0
     poems, styles = asyncio.run(_write(options, PoemFile(folder / "poems.jsonl")))
     drafts = judge(poems, styles, folder, settings)
     pairs = make_pairs(drafts)
-    write_pairs(pairs, folder)
+    write_pairs([pair.blind() for pair in pairs], folder)
     rows = {side: shares([getattr(pair, side) for pair in pairs]) for side in ("single", "best")}
-    print(f"{len(pairs)} topics; {folder / 'pairs.txt'} has the pairs without labels")
+    print(f"{len(pairs)} topics; {folder / PAIRS} has the pairs without labels")
     for name in rows["single"]:
         print(f"{name:<48}{rows['single'][name]:>8}{rows['best'][name]:>8}")
     better = sum(pair.best.nats < pair.single.nats for pair in pairs)
@@ -91,6 +91,11 @@ class Pair:
 
     single: Draft
     best: Draft
+
+    def blind(self) -> BlindPair:
+        """For the reader."""
+        order = self.single.poem.order
+        return BlindPair(order.topic, order.form, {"single": self.single.poem.text, "best": self.best.poem.text})
 
 
 def make_orders(topics: int) -> list[Order]:
@@ -160,41 +165,3 @@ def shares(drafts: Sequence[Draft]) -> dict[str, float]:
         "words of two characters that come again, a poem": round(mean(draft.words for draft in drafts), 2),
         "copied lines, a poem": round(mean(draft.copied for draft in drafts), 3),
     }
-
-
-def write_pairs(pairs: Sequence[Pair], folder: Path) -> None:
-    """pairs.txt for the reader, labels.json for afterwards: in which order the two sides stand is drawn by lot."""
-    lot, texts, labels = random.Random(len(pairs)), [], {}
-    order = lot.sample(range(len(pairs)), len(pairs))
-    for number, index in enumerate(order, 1):
-        sides = ["single", "best"]
-        lot.shuffle(sides)
-        labels[number] = dict(zip("AB", sides, strict=True))
-        asked = pairs[index].single.poem.order
-        texts.append(f"== {number} · {asked.topic} · {asked.form}")
-        for letter, side in zip("AB", sides, strict=True):
-            texts.append(f"-- {letter}\n{getattr(pairs[index], side).poem.text}")
-    (folder / "pairs.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    (folder / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
-
-
-def _count_verdicts(verdicts: Path, labels: Path) -> int:
-    try:
-        sides = json.loads(labels.read_text(encoding="utf-8"))
-        words = [line.split() for line in verdicts.read_text(encoding="utf-8").splitlines() if line.strip()]
-        chosen = Counter("equal" if word[1] == "=" else sides[word[0]][word[1]] for word in words)
-    except (OSError, KeyError, IndexError) as error:
-        raise SettingsError(
-            f"The verdicts can't be read ({error}); each line is a pair's number and A, B or =.",
-            f"判断无法读取（{error}）；每行写一对的编号和 A、B 或 =。",
-        ) from error
-    print(json.dumps(count(chosen), ensure_ascii=False))
-    return 0
-
-
-def count(chosen: Counter[str]) -> dict[str, Any]:
-    """The verdicts, and how probable so many for one side are if there were no difference (two-sided sign test)."""
-    wins, losses = chosen["best"], chosen["single"]
-    decided = wins + losses
-    tail = sum(comb(decided, k) for k in range(max(wins, losses), decided + 1)) / 2**decided
-    return {"best": wins, "single": losses, "equal": chosen["equal"], "p": round(min(1.0, 2 * tail), 3)}

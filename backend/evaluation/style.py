@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import random
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,9 @@ from backend.chat.prompts import poem_messages
 from backend.corpus import store
 from backend.errors import SettingsError
 from backend.evaluation import nats, style_poems
+from backend.evaluation.blind import LABELS, BlindPair, count_verdicts, write_pairs
 from backend.evaluation.poems import PoemFile, progress, weights_of
-from backend.evaluation.style_poems import BASE, BEFORE, Final
+from backend.evaluation.style_poems import Final
 from backend.settings import Settings, load_settings
 from backend.types import Style
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from backend.models.sources import PreparedModel
     from backend.training.verse import Verse
 
+BEFORE = "_before"  # what is added to a style's id to name the column of its earlier adapter
+SIDES = ("adapter", "base")
+PAIRS_TO_READ = 30
 PARTS = ("matrix", "poems", "answers")
 
 
@@ -41,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", type=int, default=30, help="held-out shi and ci of each poet (30)")
     parser.add_argument("--rows", type=int, default=8, help="poems that are written at the same time (8)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (all)")
+    parser.add_argument("--verdicts", type=Path, help="a reader's verdicts on the pairs, lines such as 7 A, 8 B or 9 =")
     parser.add_argument("--json", action="store_true", help="end with one JSON line")
 
 
@@ -57,6 +63,10 @@ def run(options: argparse.Namespace) -> int:
         )
     began = time.perf_counter()
     settings = load_settings()
+    blind_folder = settings.cache / "evaluation" / "style-pairs"
+    if options.verdicts is not None:
+        print(json.dumps(count_verdicts(options.verdicts, blind_folder / LABELS, *SIDES), ensure_ascii=False))
+        return 0
     if options.adapters is not None:
         settings = settings.model_copy(update={"adapters": options.adapters})
     with Bars() as bars:
@@ -73,9 +83,11 @@ def run(options: argparse.Namespace) -> int:
         if "matrix" in options.parts:
             report["matrix"] = _matrix(settings, prepared, styles, before, nats.grouped(held_out, options.held_out))
         if "poems" in options.parts or "answers" in options.parts:
-            poems, answers = asyncio.run(_with_engine(options, settings, identity(prepared), styles, before, database))
+            poems, answers = asyncio.run(_with_engine(options, settings, identity(prepared), styles, database))
             report |= {"answers": answers} if answers else {}
-            report |= {"poems": judge(database, styles, held_out, poems)} if poems else {}
+            if poems:
+                report["poems"] = judge(database, styles, held_out, poems)
+                write_pairs(make_pairs(poems, PAIRS_TO_READ), blind_folder)
     report["seconds"] = round(time.perf_counter() - began)
     print_table(report)
     if options.json:
@@ -131,12 +143,25 @@ def _matrix(
     return nats.describe(nats.rows(groups, styles, columns, cache, load), BEFORE)
 
 
+def make_pairs(poems: Mapping[str, Mapping[str, Sequence[Final]]], number: int) -> list[BlindPair]:
+    """Poems on unseen topics, the adapter's beside the base model's: as many of each style, spread over the topics."""
+    pairs = []
+    for at, voices in enumerate(poems.values()):
+        both = [pair for pair in zip(*voices.values(), strict=True) if not pair[0].poem.order.titled]
+        share = number // len(poems) + (at < number % len(poems))
+        for own, base in random.Random(at).sample(both, min(share, len(both))):
+            order = own.poem.order
+            pairs.append(
+                BlindPair(order.topic, order.form, dict(zip(SIDES, (own.poem.text, base.poem.text), strict=True)))
+            )
+    return pairs
+
+
 async def _with_engine(
     options: argparse.Namespace,
     settings: Settings,
     key: str,
     styles: Mapping[str, Style],
-    before: Mapping[str, Style],
     database: sqlite3.Connection,
 ) -> tuple[dict[str, dict[str, list[Final]]], dict[str, Any]]:
     """The poems by style and voice, and how the answers compare; either is empty where it isn't wanted."""
@@ -148,14 +173,12 @@ async def _with_engine(
     studio = start(settings)
     try:
         if "poems" in options.parts:
-            voices = style_poems.add_voices(studio, list(styles.values()), before)
             file = PoemFile(settings.cache / "evaluation" / f"style-{key}-{prompt_digest(styles)}.jsonl")
             for name, style in styles.items():
                 orders = style_poems.make_orders(style, options.poems, database)
                 poems[name] = {
-                    voice: await style_poems.write(studio, voices[voice], orders, file, options.rows, progress(voice))
-                    for voice in (name, name + BASE, name + BEFORE)
-                    if voice in voices
+                    voice.id: await style_poems.write(studio, voice, orders, file, options.rows, progress(voice.id))
+                    for voice in style_poems.add_voices(studio, style)
                 }
         if "answers" in options.parts:
             compared = await answers.compare(studio, list(styles.values())[:2], answers.questions())

@@ -1,7 +1,7 @@
-"""The poems that a style is judged by: written through the engine as the page would, in several voices.
+"""The poems that a style is judged by: written through the engine as the page would.
 
-A voice is a style under another name: with its adapter, with an earlier one, or with none (the base model that is asked
-for the same poet). A poem with two copied lines is written anew with another seed, as the page does it.
+A voice is a style with its adapter, or the base model that is asked for the same poet. A poem with two copied lines is
+written anew with another seed, as the page does it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMS = ("五绝", "七绝", "五律", "七律")
 TITLES = 0.2  # share of the poems that are asked for by the title of a real one
-BASE, BEFORE = "_base", "_before"  # what is added to a style's id to name its other voices
+BASE = "_base"  # what is added to a style's id to name the voice without its adapter
 NEXT_SEED = 100_000  # between one attempt and the next
 
 
@@ -84,24 +84,11 @@ def _titles(style: Style, number: int, database: sqlite3.Connection) -> list[tup
     return [(title, forms[title]) for title in chosen]
 
 
-def add_voices(studio: Studio, styles: Sequence[Style], before: Mapping[str, Style]) -> dict[str, Style]:
-    """Make every style's voices known to the studio; returns them by id.
-
-    Args:
-        before: styles with earlier adapters, by the id of the style now.
-    """
-    from backend.models.adapters import read_weights
-
-    voices = {}
-    for style in styles:
-        voices[style.id] = style
-        voices[style.id + BASE] = replace(style, id=style.id + BASE, adapter=None, known_lines=None)
-        if style.id in before:
-            earlier = replace(before[style.id], id=style.id + BEFORE)
-            studio.generator.add_adapter(earlier.id, read_weights(earlier)).result()  # type: ignore[attr-defined]
-            voices[earlier.id] = earlier
-    studio.styles.styles.update(voices)
-    return voices
+def add_voices(studio: Studio, style: Style) -> tuple[Style, ...]:
+    """The style itself, and the base model that is asked in its words; both are known to the studio then."""
+    bare = replace(style, id=style.id + BASE, adapter=None, known_lines=None)
+    studio.styles.styles[bare.id] = bare
+    return style, bare
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from backend.evaluation.style_poems import BASE, BEFORE
+from backend.evaluation.style_poems import BASE
 
 GAIN_OVER_BASE, GAIN_OVER_OTHER = 0.60, 0.15  # nats a character
 OWN_AUTHOR = 0.60
@@ -94,7 +94,7 @@ def _print_poems(poems: dict[str, Any]) -> None:
     )
     print(f"{'':<28}" + "".join(f"{head:>10}" for head in heads))
     for style, voices in poems["styles"].items():
-        for voice in (style, style + BEFORE, style + BASE):
+        for voice in (style, style + BASE):
             for part, row in voices.get(voice, {}).items():
                 own, anyone = row["copied_from_poet"], row["copied_from_anyone"]
                 copied = (own["verbatim_percent"], own["shared_percent"], anyone["verbatim_percent"])

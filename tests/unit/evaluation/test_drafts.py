@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from backend.cli import main
-from backend.evaluation.drafts import CANDIDATES, Draft, count, make_orders, make_pairs, repetition, write_pairs
+from backend.evaluation.blind import count, write_pairs
+from backend.evaluation.drafts import CANDIDATES, Draft, make_orders, make_pairs, repetition
 from backend.evaluation.poems import Order, Written
 
 
@@ -43,7 +44,7 @@ def test_the_best_has_no_copied_line_then_the_fewest_nats_and_repeats() -> None:
 
 def test_the_pairs_to_read_tell_nothing_and_the_labels_put_them_right(tmp_path: Path) -> None:
     drafts = [draft(f"第{topic}题第{n}稿", nats=n) for topic in range(6) for n in range(1 + CANDIDATES)]
-    write_pairs(make_pairs(drafts), tmp_path)
+    write_pairs([pair.blind() for pair in make_pairs(drafts)], tmp_path)
     shown = (tmp_path / "pairs.txt").read_text(encoding="utf-8")
     labels = json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))
     assert "single" not in shown
@@ -68,5 +69,5 @@ def test_verdicts_are_counted_by_their_labels(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_sign_test_is_two_sided() -> None:
-    assert count(Counter(best=15, single=5))["p"] == pytest.approx(0.041)
-    assert count(Counter(equal=20))["p"] == 1.0
+    assert count(Counter(best=15, single=5), "best", "single")["p"] == pytest.approx(0.041)
+    assert count(Counter(equal=20), "best", "single")["p"] == 1.0

@@ -16,7 +16,7 @@ from backend.chat.copies import MAX_ATTEMPTS
 from backend.errors import CorpusError
 from backend.evaluation import answers, style_poems
 from backend.evaluation.poems import Order, PoemFile, Written
-from backend.evaluation.style import prompt_digest
+from backend.evaluation.style import make_pairs, prompt_digest
 from backend.evaluation.style_poems import FORMS, NEXT_SEED, make_orders, write
 from backend.evaluation.style_scores import judge
 from backend.evaluation.style_table import goals, print_table
@@ -148,6 +148,23 @@ def test_poems_that_are_copies_of_somebody_else_are_found_out(corpus: sqlite3.Co
     assert found["copied_from_poet"]["verbatim"] == 0
     assert found["copied_from_anyone"]["verbatim_percent"] == 100
     assert found["self_bleu"] == pytest.approx(1.0)
+
+
+def test_pairs_to_read_are_on_unseen_topics_from_every_style_alike() -> None:
+    poems = {
+        style: {
+            name: [final(f"{name}{seed}", seed, seed < 4) for seed in range(20)] for name in (style, f"{style}_base")
+        }
+        for style in ("one", "two")
+    }
+    pairs = make_pairs(poems, 15)
+    assert len(pairs) == len({pair.texts["adapter"] for pair in pairs}) == 15
+    assert sum(pair.texts["adapter"].startswith("one") for pair in pairs) == 8
+    assert all(
+        pair.texts["base"] == pair.texts["adapter"].replace("one", "one_base").replace("two", "two_base")
+        for pair in pairs
+    )
+    assert not {pair.texts["adapter"] for pair in pairs} & {f"{style}{seed}" for style in poems for seed in range(4)}
 
 
 def report(**changes: Any) -> dict[str, Any]:
