@@ -113,7 +113,7 @@ def test_the_page_fits_its_window_and_follows_the_systems_light(writers: Writers
     assert leaf["x"] + leaf["width"] <= width
     assert writer.page.evaluate("() => document.documentElement.classList.contains('dark')") == (scheme == "dark")
     lines = writer.page.evaluate(
-        "() => { const box = document.querySelector('[data-step-type=assistant_message] [role=article]');"
+        "() => { const box = document.querySelector('[data-step-type=assistant_message] [role=article]:last-child');"
         " return Math.round(box.clientHeight / parseFloat(getComputedStyle(box).lineHeight)); }"
     )
     assert lines == 4, "a couplet a line, also on a phone"
