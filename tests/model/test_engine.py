@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 
 from backend.engine.detokenizer import Detokenizer, TokenBytes
 from backend.engine.engine import Engine
+from backend.engine.generator import return_free_memory
 from backend.engine.scheduler import Plan, Segment
 from backend.engine.sequence import Sequence
 from backend.settings import load_settings
@@ -182,6 +186,34 @@ async def test_a_second_turn_computes_only_what_is_new(generator: LocalGenerator
     assert usage[0].cached_tokens == 0
     assert usage[1].prompt_tokens - usage[1].cached_tokens < 40
     generator.forget("turns")
+
+
+async def test_a_hundred_departures_leave_the_memory_within_one_percent(generator: LocalGenerator) -> None:
+    rng = random.Random(0)
+    memory = psutil.Process().memory_info
+
+    async def leave(index: int) -> None:
+        tokens = rng.randrange(4)
+        request = poem(rng.choice(MIXED), f"其{index}", session=f"leaving {index % 3}", max_new_tokens=64)
+        async with aclosing(generator.stream(request)) as events:
+            async for event in events:
+                tokens -= isinstance(event, TokenEvent)
+                if tokens < 0:
+                    return
+
+    async def measure() -> int:
+        await asyncio.wrap_future(generator.worker.submit(lambda engine: None))
+        for index in range(3):
+            generator.forget(f"leaving {index}")
+        await asyncio.wrap_future(generator.worker.submit(lambda engine: return_free_memory()))
+        return int(memory().rss)
+
+    for index in range(10):
+        await leave(index)
+    before = await measure()
+    for index in range(100):
+        await leave(index)
+    assert await measure() <= 1.01 * before
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
