@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.errors import AdapterError, SettingsError
 from backend.models import known_lines
-from backend.models.adapter_weights import MAX_RANK, AdapterWeights, Shapes, has_weights, read, refusal
+from backend.models.adapter_weights import CONFIG, MAX_RANK, WEIGHTS, AdapterWeights, Shapes, has_weights, read, refusal
 from backend.types import Style
 
 __all__ = ["MAX_RANK", "AdapterWeights", "StyleRegistry", "linear_shapes", "read_weights"]
@@ -53,6 +54,17 @@ class _StyleFile(_Strict):
     base: _Base | None = None
 
 
+Stamp = tuple[int, int] | None  # a file's time of change, in nanoseconds, and its bytes; None: there is none
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
+
+
 class StyleRegistry:
     """The styles that can be asked for; :meth:`refresh` picks up what has changed in the folder.
 
@@ -70,6 +82,8 @@ class StyleRegistry:
         self.folder = folder
         self.styles: dict[str, Style] = {}
         self.rejected: dict[str, AdapterError] = {}
+        self._stamps: dict[str, Stamp] = {}  # of the weights that were taken up
+        self._seen: frozenset[tuple[str, str, Stamp]] = frozenset()
         self._base = None if base_name is None else _Base(name=base_name, digest=base_digest)
         self._shapes = shapes
         self.refresh()
@@ -85,8 +99,16 @@ class StyleRegistry:
         """
         return cls(folder, base_name, base_digest, None if config is None else linear_shapes(config))
 
-    def refresh(self) -> None:
+    def has_changed(self) -> bool:
+        """Whether a file of a style has come, gone or changed since the last look; quick enough for every chat."""
+        return self._look() != self._seen
+
+    def refresh(self, take_up: Callable[[Style], None] = lambda style: None) -> None:
         """Look into the folder again. Readers see the old styles or the new ones, never a mixture.
+
+        Args:
+            take_up: called with each style that has new weights before anybody sees it; an AdapterError that it
+                raises leaves the style out.
 
         Raises:
             SettingsError: the folder has gone.
@@ -97,15 +119,32 @@ class StyleRegistry:
             )
         styles: dict[str, Style] = {}
         rejected: dict[str, AdapterError] = {}
-        for folder in sorted(self.folder.iterdir(), key=lambda path: (path.name != FIRST, path.name)):
-            if folder.name.startswith(".") or not folder.is_dir():
-                continue
+        stamps: dict[str, Stamp] = {}
+        seen = self._look()
+        for folder in self._folders():
             try:
-                styles[folder.name] = self._read(folder)
+                style = self._read(folder)
+                if style.adapter is not None:
+                    stamp = _stamp(folder / WEIGHTS)
+                    if stamp != self._stamps.get(style.id):
+                        take_up(style)
+                    stamps[style.id] = stamp
+                styles[folder.name] = style
             except AdapterError as error:
                 rejected[folder.name] = error
                 log.warning("%s %s", error.en, error.zh)
-        self.styles, self.rejected = styles, rejected
+        self.styles, self.rejected, self._stamps, self._seen = styles, rejected, stamps, seen
+
+    def _folders(self) -> list[Path]:
+        """The styles' folders in their order; hidden ones are somebody's work that isn't finished."""
+        folders = [path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        return sorted(folders, key=lambda path: (path.name != FIRST, path.name))
+
+    def _look(self) -> frozenset[tuple[str, str, Stamp]]:
+        if not self.folder.is_dir():
+            return frozenset()
+        files = (STYLE, CONFIG, WEIGHTS)
+        return frozenset((folder.name, file, _stamp(folder / file)) for folder in self._folders() for file in files)
 
     def _read(self, folder: Path) -> Style:
         _check_place(folder, self.folder)

@@ -42,6 +42,7 @@ async def seat() -> Desk:
         if not runtime.current().loaded.is_set():
             await send_notice(say(language, "loading"))
         studio = await runtime.current().ready()
+        await asyncio.to_thread(studio.refresh)  # an adapter that was finished meanwhile is there from this chat on
         conversation = Conversation(
             studio.generator,
             studio.styles.styles,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from backend.errors import AdapterError, SettingsError
 from backend.models.adapters import StyleRegistry, read_weights
+from backend.types import Style
 from tests import tiny
 
 SHIPPED = Path(__file__).resolve().parents[3] / "adapters"
@@ -256,6 +258,29 @@ def test_a_finished_adapter_is_picked_up_without_a_restart(folder: Path, good: P
     shutil.copytree(good, folder / "new")
     registry.refresh()
     assert list(registry.styles) == ["good", "new"]
+
+
+def test_only_new_weights_are_taken_up_and_before_anybody_sees_them(folder: Path, good: Path) -> None:
+    registry = discover(folder)
+    assert not registry.has_changed()
+    shutil.copytree(good, folder / "new")
+    shutil.copytree(good, folder / "refused")
+    assert registry.has_changed()
+    taken: list[str] = []
+
+    def take_up(style: Style) -> None:
+        assert style.id not in registry.styles
+        taken.append(style.id)
+        if style.id == "refused":
+            raise AdapterError("no", "不行")
+
+    registry.refresh(take_up)
+    assert taken == ["new", "refused"]
+    assert list(registry.styles) == ["broken", "good", "new"]
+    assert not registry.has_changed()
+    os.utime(folder / "new" / "adapter_model.safetensors", ns=(1, 1))
+    registry.refresh(lambda style: taken.append(style.id))
+    assert taken == ["new", "refused", "new", "refused"]
 
 
 def test_the_weights_are_pefts_own(folder: Path) -> None:
