@@ -92,10 +92,15 @@ function plain(props, script) {
   return [heading.join('\n'), ...stanzas].filter(Boolean).join('\n\n');
 }
 
-function Line({ line, script, words, marks, pick }) {
+function Line({ line, script, words, marks, pick, waiting }) {
   const characters = <Characters line={line} script={script} />;
   return (
-    <p className="pc-line" data-new={line.new || undefined} data-odd={line.odd || undefined}>
+    <p
+      className="pc-line"
+      data-new={line.new || undefined}
+      data-odd={line.odd || undefined}
+      data-waiting={waiting || undefined}
+    >
       {pick ? (
         <button
           type="button"
@@ -125,7 +130,7 @@ function PoemCard({ card, act }) {
   }));
   const [choosing, setChoosing] = useState(false);
   const [note, setNote] = useState('');
-  const [waiting, setWaiting] = useState(false);
+  const [waiting, setWaiting] = useState(null); // what was asked for: { line } or {}
   const leaf = useRef(null);
   const poem = useRef(null);
   const rewriteButton = useRef(null);
@@ -151,11 +156,11 @@ function PoemCard({ card, act }) {
   };
   const ask = async (name, more) => {
     if (waiting) return; // a second press while the first is on its way
-    setWaiting(true);
+    setWaiting(more);
     try {
       await act({ name, payload: { turn: card.turn, ...more } });
     } finally {
-      setWaiting(false);
+      setWaiting(null);
     }
   };
   const copyOut = () =>
@@ -213,6 +218,7 @@ function PoemCard({ card, act }) {
                       script={script}
                       words={words}
                       marks={choices.marks}
+                      waiting={waiting?.line === n + 1}
                       pick={
                         choosing
                           ? () => {
@@ -273,18 +279,24 @@ function PoemCard({ card, act }) {
                 data-tool="rewrite"
                 ref={rewriteButton}
                 aria-pressed={choosing}
-                onClick={() => setChoosing(!choosing)}
+                aria-disabled={waiting !== null}
+                onClick={() => waiting === null && setChoosing(!choosing)}
               >
                 {words.rewrite}
               </button>
-              <button type="button" data-tool="another" onClick={() => ask('another_poem', {})}>
+              <button
+                type="button"
+                data-tool="another"
+                aria-disabled={waiting !== null}
+                onClick={() => ask('another_poem', {})}
+              >
                 {words.another}
               </button>
             </Fragment>
           ) : null}
         </div>
         <p className="pc-hint" role="status">
-          {choosing ? words.choose : ''}
+          {choosing ? words.choose : waiting?.line ? words.waiting.replace('{line}', card.lines[waiting.line - 1].label) : ''}
           <span className="sr-only">{note}</span>
         </p>
       </footer>

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from backend.prosody.checker import check
 from tests.e2e.chatting import Writer, numbers_of
 from tests.e2e.conftest import StartServer
 from tests.e2e.serving import Server, wait_until
@@ -64,8 +65,26 @@ def test_a_writer_works_through_the_whole_chat_and_the_engine_did_what_the_page_
     expect(writer.colophons).to_have_count(1, timeout=PATIENCE * 1000)
     poem = recorded(real_server, known)
     agree(poem, writer, "du_fu", 0.7)
-    assert writer.answers.last.inner_text() == poem["text"].strip()
+    assert writer.text() == poem["text"].strip()
     assert poem["reason"] == "stop", "a poem ends by itself"
+    verdict = check(poem["text"], "七律")
+    assert verdict.fits, verdict.summary_zh
+    card = writer.cards.last
+    expect(card).to_have_attribute("data-fits", "true")
+    expect(card.locator(".pc-facts")).to_contain_text(verdict.rhymes["A"])
+    expect(writer.captions.last).to_contain_text(f"押{verdict.rhymes['A']}（平水韵）")
+
+    lines = [line.text for line in verdict.lines]
+    card.locator("[data-tool=rewrite]").click()
+    card.get_by_role("button", name="改写 第三句").click()
+    expect(card.locator(".pc-line[data-new]")).to_have_count(1, timeout=PATIENCE * 1000)
+    rewritten = recorded(real_server, known + 1)
+    again = check(rewritten["text"], "七律")
+    assert again.fits, again.summary_zh
+    assert [line.text for line in again.lines[:2] + again.lines[3:]] == lines[:2] + lines[3:]
+    assert again.rhymes == verdict.rhymes
+    assert writer.text() == rewritten["text"].strip()
+    expect(writer.page.locator("#chat-submit")).to_be_visible()
 
     writer.open_settings()
     writer.slide("temperature", 1.0)
@@ -74,15 +93,15 @@ def test_a_writer_works_through_the_whole_chat_and_the_engine_did_what_the_page_
     writer.confirm()
     expect(writer.notices.first).to_contain_text("苏轼")
     writer.ask("写一首关于西湖的七绝", PATIENCE)
-    second = recorded(real_server, known + 1)
+    second = recorded(real_server, known + 2)
     agree(second, writer, "su_shi", 1.0)
-    assert writer.answers.last.inner_text() == second["text"].strip()
+    assert writer.text() == second["text"].strip()
     assert writer.answers.count() == 2, "the conversation stays"
 
     writer.send("请详细讲讲你这一生走过的地方，越细越好。")
     wait_until(lambda: writer.answers.count() == 3 and len(writer.answers.last.inner_text()) > 25, PATIENCE, "a part")
     writer.stop_button.click()
-    stopped = recorded(real_server, known + 2)
+    stopped = recorded(real_server, known + 3)
     expect(writer.colophons).to_have_count(3)
     agree(stopped, writer, None, 1.0)
     assert stopped["reason"] == "cancelled"
@@ -94,10 +113,11 @@ def test_a_writer_works_through_the_whole_chat_and_the_engine_did_what_the_page_
 
     writer.edit(1, "写一首关于庐山的五绝")
     expect(writer.answers).to_have_count(2, timeout=PATIENCE * 1000)
-    edited = recorded(real_server, known + 3)
+    edited = recorded(real_server, known + 4)
     expect(writer.colophons).to_have_count(2, timeout=PATIENCE * 1000)
     agree(edited, writer, "su_shi", 1.0)
-    expect(writer.captions.last).to_have_text("诗 · 五言绝句 · 《庐山》")
+    expect(writer.captions.last).to_contain_text("诗 · 五绝，")
+    expect(writer.captions.last).to_contain_text("庐山")
     writer.close()
 
 
@@ -142,7 +162,7 @@ def test_two_sessions_at_once_are_each_their_own_and_equal_their_serial_replay(
         agree(record, writer, wish.adapter, wish.temperature)
         assert str(record["seed"]) == wish.seed
         together[wish.adapter] = record["text"]
-        assert writer.answers.first.inner_text() == record["text"].strip()
+        assert writer.text(0) == record["text"].strip()
         writer.close()
     assert records["du_fu"]["session"] != records["su_shi"]["session"]
 
