@@ -76,6 +76,16 @@ class Conversation:
             if style.poet
         }
 
+    def offer(self, styles: Mapping[str, Style]) -> bool:
+        """Use these styles from the next message on; whether they are others. A choice that is gone gives way to the
+        default."""
+        if styles == self.styles:
+            return False
+        self.styles = styles
+        if self.options.style not in styles:
+            self.options = replace(self.options, style=self.schema.defaults(list(styles)).style)
+        return True
+
     def change(self, values: Mapping[str, object]) -> Change:
         """Take what a client sent: clamped, whitelisted, in force from the next message on."""
         before = self.options

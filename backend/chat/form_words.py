@@ -59,7 +59,7 @@ _TO_THE_TUNE = re.compile(r"\bto the tune(?: of)?\s+[《“\"']?([A-Za-z ]{3,30}
 _FILLED = re.compile(r"填[一1两]?\s*[首阕支]\s*((?!词)[一-鿿]{3,6}?)(?=$|[\s·:：,，。!！]|吧$)")
 _NO_TUNE = re.compile(r"词$|关于|的|[写咏]")
 _A_CI = re.compile(r"((?:[首阕]|填)[^，。；：]{0,20}?)词(?![语典汇牌人句组])")
-_CI_ENGLISH = re.compile(r"\b(?:song )?(?:ci|song lyric)(?: poem)?\b", re.I)
+_CI_ENGLISH = re.compile(r"\b(?:song )?(?:ci|lyrics?)(?: poem)?\b", re.I)
 
 
 def take_form(text: str) -> tuple[str | None, str]:
@@ -80,14 +80,15 @@ def take_ordered_tune(text: str) -> tuple[str | None, str]:
         spelled = _patterns().spelled.match(found[1])
         end = found.start(1) + spelled.end() if spelled else found.end()
         rest = _CI_ENGLISH.sub(" poem ", f"{text[: found.start()]} {text[end:]}")
-        return _by_pinyin(spelled[0]) if spelled else _canonical(found[1].strip()), rest
+        named = _by_pinyin(spelled[0]) if spelled else _canonical(found[1].strip())
+        return named, rest if " poem " in rest else f"{rest} poem "
     found = _patterns().ordered.search(text)
     if found and (found["verb"] or "").startswith(("填", "谱")):
         return _canonical(found["verb_tune"]), _put(text, found.start("quoted"), found.end(), "诗")
     if found and not _names_shi(text):
         if found["verb"]:
             return _canonical(found["verb_tune"]), _put(text, found.start("quoted"), found.end(), "诗")
-        rest = _A_CI.sub(r"\1诗", text[: found.start()] + text[found.end() :])
+        rest = _A_CI.sub(r"\1诗", text[: found.start()] + text[found.end() :].removeprefix("的"))
         return _canonical(found["named"]), rest if "诗" in rest else f"填一首诗，{rest}"
     found = _FILLED.search(text)
     if found and not _NO_TUNE.search(found[1]) and not _names_shi(text):
@@ -147,7 +148,7 @@ def _patterns() -> _Patterns:
     return _Patterns(
         re.compile(
             rf"(?:(?P<verb>{_VERB})(?P<quoted>[《“]?(?P<verb_tune>{names})[》”]?)|"
-            rf"(?:{_NAMING})[《“]?(?P<named>{names})[》”]?(?:的?(?:词牌|曲牌|调子|格律|调))?)(?:一[首阕])?{_AFTER_TUNE}"
+            rf"(?:{_NAMING})[《“]?(?P<named>{names})[》”]?(?:(?:的|这个?|这一|[为作])?(?:词牌|曲牌|调子|格律|调))?)(?:一[首阕])?{_AFTER_TUNE}"
         ),
         re.compile(rf"^《?({plain})》?(?=$|[\s·・:：,，]|\S{{1,8}}$)|(?<=[\s·・（(《])({plain})(?=[）)》]?$)"),
         re.compile(rf"\b(?:{_any_of(set(_by_spelling()), r'[ -]?')})\b", re.I),

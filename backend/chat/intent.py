@@ -51,6 +51,9 @@ _AGAIN = re.compile(
     re.I,
 )
 
+_REMARK = re.compile(r"不要|别|要|更|这次|换")  # on the last poem, no topic of the next: 换一首，不要那么悲
+_HEADS = re.compile("[一-鿿]{2}(?:[一-鿿]{2})?(?:[一-鿿]{4})?")
+
 
 def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Sequence[str]] | None = None) -> Intent:
     """Decide what ``text`` asks for.
@@ -73,6 +76,9 @@ def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Se
     sentence = to_simplified(" ".join(text[: 2 * MAX_READ].split()))[:MAX_READ]
     style, addressed = _take_poet(sentence, poets or {})
     wishes, wish = take_wishes(addressed)
+    wish = wish.replace("诗词", "诗")
+    hides_heads = wishes.acrostic is None and "藏头" in wish  # 以“春暖花开”为题写一首藏头诗
+    wish = wish.replace("藏头", "")
     again = bool(_AGAIN.search(wish))
     ordered = _orders_poem(wish) or (wishes.acrostic is not None and not is_asking(wish))
     if not (forced_poem or again or ordered):
@@ -89,6 +95,11 @@ def read_intent(text: str, *, command: str | None = None, poets: Mapping[str, Se
         if again:
             rest = _AGAIN.sub("", rest).lstrip("，, ").removeprefix("写")
         topic, is_title = topic_of(rest)
+        topic = None if again and _REMARK.match(topic or "") else topic
+    if hides_heads and topic and _HEADS.fullmatch(topic):
+        wishes = replace(wishes, acrostic=topic)
+    if len(wishes.acrostic or "") == 4 and form in ("五律", "七律") and "律" not in wish:
+        form = f"{form[0]}绝"  # 五言, with a character for each line
     intent = Intent(
         kind="poem",
         form=form,

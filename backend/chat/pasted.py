@@ -16,8 +16,9 @@ _REQUEST = re.compile(
     r"(?:看|查|检|验|校|判|析|审|对|合|测)[^，。！？\n]{0,16}(?:格律|平仄|声律|押韵|出韵|词律|词谱|合律|出律)|"
     r"(?:格律|平仄|声律|押韵)[^，。！？\n]{0,6}(?:对不对|对吗|如何|怎么样|怎样|检查|有没有|有无|合不合|合吗|是否|行吗|行不行|错)|"
     r"合不合(?:格?律|平仄|词谱|韵)|合(?:格?律|平仄|韵)(?:吗|么|否|不)|是否(?:合|符合|出)(?:格?律|平仄|韵)|(?:出|押)韵了?(?:吗|没有|没)|"
+    r"检查[^，。！？\n]{0,4}[这下][首面篇]|\b(?:check|verify) (?:my|this|the|a) (?:poem|verse|quatrain|ci)\b|"
     r"\b(?:check|verify|scan|examine|analy[sz]e|look at)\b[^.!?\n]{0,50}\b(?:met(?:re|er)|tones?|tonal pattern|rhymes?|"
-    r"scansion|prosody)\b|\bkeeps? (?:its |the )?(?:met(?:re|er)|form)\b|\bscan(?:s)?\b[^.\n]{0,20}\?",
+    r"scansion|prosody)\b|\bkeeps? (?:its |the )?(?:met(?:re|er)|form)\b|\bscans?\b[^.\n]{0,20}\?",
     re.I,
 )
 _THE_LAST = re.compile(

@@ -13,7 +13,7 @@ _SHAPES = tuple(
     re.compile(shape, re.I)
     for shape in (
         r"以[“\"「']?([^，。]+?)[”\"」']?为(?:题|主题|名)",
-        r"(?:题目|标题|主题|题)(?:是|为|叫|：|:)\s*[“\"「]?([^，。”\"」]+)",
+        r"(?:(?:题目|标题|主题|题)(?:是|为|叫|：|:)|[，,]\s*(?:题目|标题|主题)(?:是|为|叫|：|:)?|内容(?:是|为|：|:))\s*[“\"「]?([^，。”\"」]+)",
         r"\b(?:titled|called|entitled)\s+[\"“']?([^\"”'.,!?]+)",
         r"[“\"「]([^”\"」]+)[”\"」]",
         r"诗[，,]\s*写([^，。！？]+)",
@@ -29,6 +29,7 @@ _ORDER = re.compile(
 )
 _TRAILING = re.compile(r"(?:吗|么|吧|呢|可以吗|好吗|好不好|[。！？，,.!?\s])+$")
 _ENGLISH_FILLER = re.compile(
+    r"\b(?:that rhymes|with rhymes?)\b|"
     r"\b(?:please|write|compose|give|make|create|me|a|an|the|another|one more|poems?|verse|chinese|classical)\b|"
     r"\b(?:can|could|would|you|i|want|like|need|to|for)\b",
     re.I,

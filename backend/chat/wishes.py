@@ -37,6 +37,7 @@ _RHYME = re.compile(
     rf"[,，]?\s*(?:并|且|要求?|请|须|必须)*(?:押韵?|限韵?|韵脚?(?:用|为|是|押|限)|用韵|[用依以](?=[^，。,]{{1,8}}韵))"
     rf"\s*(?:[：:]|为|用|在)?[{_QUOTES}]?(?P<rhyme>{_HEADING})[{_QUOTES}]?(?:字|部)?(?:为)?(?P<mark>韵)?"
     r"(?=$|[\s，。,.;；！!？?、写题填作咏的以为])|"
+    rf"[,，]?\s*(?:押|用|依)?(?P<full>[上下]平声?[一二三四五六七八九十]{{1,3}}[一-鿿])(?:字|部)?韵?|"
     rf"[,，\s]+(?P<bare>(?:[上下]平声?|上声|去声|入声)?[一二三四五六七八九十]{{0,3}}[一-鿿])韵(?=$|[\s，。,.;；])|"
     r"[,;]?\s*\b(?:(?:that\s+)?rhym(?:e|es|ed|ing)(?:\s+(?:group|word|words))?\s*(?:on|in|with|to|is|:)?|"
     r"(?:with|on|in|to)\s+(?:the\s+)?rhyme(?:\s+(?:of|group))?)\s*"
@@ -51,6 +52,7 @@ _ACROSTIC = re.compile(
     rf"(?:来|作|做|为)*\s*(?:藏头|嵌在?[每各]?句首)(?P<kind>诗)?|"
     rf"[,，]?\s*藏头(?P<word>诗|七绝|五绝|七律|五律)?\s*(?:[：:，,]|为|是|用|藏)?\s*"
     rf"(?:[{_QUOTES}](?P<quoted>[一-鿿，、\s]{{2,24}})[{_QUOTES}]|(?P<plain>[一-鿿]{{2,16}})(?=$|[\s，。,！!]))|"
+    rf"(?:(?<=藏头诗)|(?<=藏头)|[,，])\s*藏[{_QUOTES}](?P<hidden>[一-鿿]{{2,16}})[{_QUOTES}](?:[一二两三四五六七八]个?字)?|"
     rf"[,，]?\s*(?:[每各]句)?(?:句首|首字|第一个字|开头)(?:连起来)?(?:的字)?(?:要?[是为]|嵌入?|连成|组成|依次[是为])\s*"
     rf"[{_QUOTES}]?(?P<heads>[一-鿿]{{2,16}})[{_QUOTES}]?|"
     rf"[,;]?\s*\b(?:an?\s+)?acrostic(?:\s+(?:poem|quatrain))?\s*(?:on|of|for|spelling|:)?\s*"
@@ -64,12 +66,16 @@ _FIRST_LINE = re.compile(
     re.I,
 )
 _LOOSE = re.compile(
-    r"[,，]?\s*(?:可以?)?(?:不拘|不限|不必讲?究?|不用讲?究?|不需要?|不要|不守|不管|不论|别管|无须|无需|放开)(?:于|守|合|顾)?"
-    r"(?:格律|平仄|声律)(?:平仄)?|[,;]?\s*\b(?:in\s+)?free(?:ly|\s+of\s+(?:the\s+)?metre)\b|"
+    r"[,，]?\s*(?:可以?)?(?:不拘|不限|不必|不用|不需要?|不要|不守|不管|不论|别管|无须|无需|放开)(?:讲究?|遵守|于|守|合|顾)?"
+    r"(?:格律|平仄|声律|律)(?:平仄)?|[,;]?\s*\b(?:in\s+)?free(?:ly|\s+of\s+(?:the\s+)?metre)\b|"
     r"[,;]?\s*\b(?:without|ignore|ignoring|regardless of)\s+(?:the\s+)?(?:metre|meter|tones)\b",
     re.I,
 )
-_STRICT = re.compile(r"[,，]?\s*(?:要|须|必须|务必|严格)*(?:守律|合律|合乎格律|按格律|遵守格律|守格律)", re.I)
+_STRICT = re.compile(
+    r"[,，]?\s*(?:要|须|必须|务必|严格)*(?:守律|合律|合乎格律|按格律|遵守格律|守格律|"
+    r"注意(?:格律|平仄|押韵)|(?:格律|平仄)(?:要|须)?(?:工整|严谨|正确))",
+    re.I,
+)
 _LENGTH = re.compile(
     r"[,，]?\s*(?:共|计|要)?(\d{1,3}|[一二三四五六七八九十百]{1,4})\s*(句|韵)(?![首脚])|\b(\d{1,3})\s+lines\b", re.I
 )
@@ -129,7 +135,7 @@ def _take_acrostic(text: str) -> tuple[str | None, str]:
     if found is None:
         return None, text
     parts = found.groupdict()
-    heads = next(filter(None, (parts[name] for name in ("before", "quoted", "plain", "heads", "english"))))
+    heads = next(filter(None, (parts[name] for name in ("before", "quoted", "plain", "hidden", "heads", "english"))))
     heads = re.sub(r"[^一-鿿]", "", heads)
     if not heads or (parts["plain"] and re.search(r"怎么|什么|如何|是|很|真|的", heads)):
         return None, text

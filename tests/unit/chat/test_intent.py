@@ -108,6 +108,12 @@ def test_a_poem_request_is_read(text: str, form: str | None, topic: str | None, 
         "如何检查格律？",
         "七律的格律怎么看",
         "How does one check the metre of a ci?",
+        "水调歌头怎么填",
+        "你会填词吗",
+        "把“明月几时有”填成一首词",
+        "诗词鉴赏",
+        "赏析：白日依山尽，黄河入海流。欲穷千里目，更上一层楼。",
+        "How do I rhyme a regulated verse?",
         "诗",
         "帮我看看这首七律",
         "我喜欢七律",
@@ -141,6 +147,12 @@ def test_anything_else_is_a_question(text: str) -> None:
         ("写一首词，词牌用蝶恋花，关于离别", "蝶恋花", None, "离别"),
         ("填一首大江东去，写长江", "念奴娇", None, "长江"),
         ("填一首沁園春，寫雪", "沁园春", None, "雪"),
+        ("请用水调歌头这个词牌写一首关于登山的词", "水调歌头", None, "登山"),
+        ("以“念奴娇”为词牌，写一首咏长江的词", "念奴娇", None, "长江"),
+        ("作一首词牌为鹊桥仙的词，主题七夕", "鹊桥仙", None, "七夕"),
+        ("能不能填一首临江仙，写夜归？", "临江仙", None, "夜归"),
+        ("写一首诗，题目是《长相思》", None, "长相思", None),
+        ("Write a lyric to the tune of Niannujiao", "念奴娇", None, None),
         ("水调歌头·中秋", "水调歌头", None, "中秋"),
         ("中秋 水调歌头", "水调歌头", None, "中秋"),
         ("浣溪沙", "浣溪沙", None, None),
@@ -190,13 +202,19 @@ def test_every_form_can_be_asked_for_and_a_title_is_what_stands_in_its_marks(
         ("Write a seven-character regulated verse rhyming on 尤 about autumn", "尤", "autumn"),
         ("Write a quatrain about snow, with the rhyme 东", "东", "snow"),
         ("Write a quatrain about snow in the 东 rhyme", "东", "snow"),
+        ("写一首七律送别友人，押平水韵下平七阳", "下平七阳", "送别友人"),
+        ("写一首七律，用上平一东韵，送别", "上平一东", "送别"),
+        ('A quatrain rhyming with 东 titled "Spring"', "东", "Spring"),
+        ("Can you write a poem that rhymes?", None, None),
+        ("写一首七律，以东风为题", None, "东风"),
+        ("写一首七绝，以东韵写桃花", "东", "桃花"),
         ("写一首七律，要押韵，题为秋思", None, "秋思"),
         ("写一首七律，押平声韵，题为秋思", None, "秋思"),
         ("写一首关于韵味的七律", None, "韵味"),
     ],
 )
 def test_the_rhyme_is_read_from_the_sentence_and_leaves_no_trace_in_the_topic(
-    text: str, rhyme: str | None, topic: str
+    text: str, rhyme: str | None, topic: str | None
 ) -> None:
     intent = read_intent(text, poets=POETS)
     assert (intent.kind, intent.wishes.rhyme, intent.topic) == ("poem", rhyme, topic)
@@ -212,6 +230,10 @@ def test_the_rhyme_is_read_from_the_sentence_and_leaves_no_trace_in_the_topic(
         ("以“春夏秋冬”藏头写一首五绝", "春夏秋冬", "五绝", None),
         ("写一首关于故乡的七绝，每句首字是春夏秋冬", "春夏秋冬", "七绝", "故乡"),
         ("藏头诗：生日快乐", "生日快乐", None, None),
+        ("帮我写一首生日藏头诗，藏“生日快乐”四个字", "生日快乐", None, "生日"),
+        ("写一首五言藏头诗，藏“春暖花开”", "春暖花开", "五绝", None),
+        ("写一首五律，藏头“春暖花开”", "春暖花开", "五律", None),
+        ("以“春暖花开”为题写一首藏头诗", "春暖花开", None, "春暖花开"),
         ("Write a quatrain, acrostic 春夏秋冬, about the seasons", "春夏秋冬", "七绝", "the seasons"),
     ],
 )
@@ -228,6 +250,8 @@ def test_an_acrostic_is_read_from_the_sentence(text: str, acrostic: str, form: s
         ("写一首七律，首句不入韵，题为秋思", {"first_line_rhymes": False}),
         ("写一首七律，不拘平仄，题为秋思", {"strict": False}),
         ("写一首七律，严格守律，题为秋思", {"strict": True}),
+        ("写一首七律，注意格律，题为秋思", {"strict": True}),
+        ("不用守律，写一首七律，题为秋思", {"strict": False}),
         ("按中华通韵写一首七律，题为秋思", {"book": "tongyun"}),
         ("写一首七律，用平水韵，题为秋思", {"book": "pingshui"}),
     ],
@@ -259,6 +283,9 @@ POEM = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。
         (f"{POEM}\n这首诗的平仄对不对？", None, None),
         (f"按中华通韵检查一下平仄：{POEM}", None, "tongyun"),
         (f"Check the metre: {POEM}", None, None),
+        (f"Check my poem: {POEM}", None, None),
+        (f"这首诗押韵吗：{POEM}", None, None),
+        (f"请检查下面这首诗是否合律。{POEM}", None, None),
         (f"Please check the meter of this quatrain:\n{POEM}", "七绝", None),
         (f"{POEM}\nDoes it keep the metre?", None, None),
     ],
@@ -287,6 +314,7 @@ def test_another_one_names_no_topic_of_its_own(text: str) -> None:
 
 
 def test_another_one_keeps_what_it_names_itself() -> None:
+    assert read_intent("换一首，不要那么悲").topic is None, "a remark on the last one"
     assert read_intent("再写一首关于雪的").topic == "雪"
     assert read_intent("再来一首七律").form == "七律"
     assert read_intent("再来一首，押东韵").wishes.rhyme == "东"
