@@ -141,8 +141,16 @@ class Desk:
             self._writing_id = None
             self._idle.set()
 
+    async def _look_at_styles(self) -> None:
+        """Take up styles that were finished, changed or removed since the chat began."""
+        if (studio := runtime.current().studio) is not None:
+            await asyncio.to_thread(studio.refresh)
+            if self.conversation.offer(studio.styles.styles):
+                await self._send_settings()
+
     async def _answer(self, message: cl.Message, stop: asyncio.Event) -> None:
         self.conversation.rewind(message.id)
+        await self._look_at_styles()
         before = self.conversation.options.style
         plan = self.conversation.plan(message.content, turn_id=message.id, command=message.command)
         if isinstance(plan, CheckPlan):
@@ -188,6 +196,7 @@ class Desk:
 
     async def change_settings(self, values: Mapping[str, object]) -> None:
         """Take what the sidebar sent; it is in force from the next message on."""
+        await self._look_at_styles()
         change = self.conversation.change(values)
         for refusal in change.refused:
             await send_complaint(refusal.say(self.language))

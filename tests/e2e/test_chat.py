@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.chatting import Writer, numbers_of
-from tests.e2e.conftest import POEM, SLOW_POEM
-from tests.e2e.serving import Server, wait_until
+from tests.e2e.conftest import POEM, SLOW_POEM, StartServer
+from tests.e2e.serving import ROOT, Server, wait_until
 
 Writers = Callable[..., Writer]
 
@@ -254,6 +257,25 @@ def test_two_sessions_at_once_each_have_their_own_style_and_temperature(server: 
     assert records["du_fu"]["session"] != records["su_shi"]["session"]
     assert left.text(0) == records["du_fu"]["text"]
     assert right.text(0) == records["su_shi"]["text"]
+
+
+def test_a_style_that_is_finished_while_one_chats_is_offered_without_a_restart(
+    browser: Browser, start_server: StartServer, tmp_path: Path
+) -> None:
+    adapters = Path(shutil.copytree(ROOT / "adapters", tmp_path / "adapters"))
+    server = start_server(MOYUN_ADAPTERS=str(adapters))
+    writer = Writer(browser, server.url)
+    writer.ask("你好吗？")
+    shutil.copytree(adapters / "general", tmp_path / "li_bai")
+    style = (tmp_path / "li_bai" / "style.toml").read_text(encoding="utf-8")
+    (tmp_path / "li_bai" / "style.toml").write_text(re.sub(r'zh = "[^"]*"', 'zh = "李白"', style, count=1), "utf-8")
+    (tmp_path / "li_bai").rename(adapters / "li_bai")
+    writer.ask("现在呢？")
+    writer.set(style="李白")
+    shutil.rmtree(adapters / "li_bai")
+    writer.ask("写一首关于江村的七律")
+    assert server.answers()[-1]["adapter"] == "du_fu", "who is gone gives way to the default"
+    writer.close()
 
 
 def test_every_record_line_is_whole(server: Server) -> None:

@@ -183,3 +183,13 @@ def test_whatever_was_said_a_prompt_fits_and_keeps_the_system_prompt_and_the_new
     everything = [text for turn in conversation.turns for text in (turn.text, turn.answer)]
     assert kept == everything[len(everything) - len(kept) :], "what is left out is the oldest"
     assert plan.left_out == (len(everything) - len(kept)) // 2
+
+
+def test_styles_that_come_and_go_are_offered_from_the_next_message_on(make_conversation: MakeConversation) -> None:
+    conversation = make_conversation()
+    conversation.change({"style": "su_shi"})
+    assert not conversation.offer(dict(conversation.styles)), "nothing has changed"
+    fewer = {id: style for id, style in conversation.styles.items() if id != "su_shi"}
+    assert conversation.offer(fewer)
+    assert conversation.options.style == "du_fu", "the default stands in for a poet who is gone"
+    assert conversation.style in fewer.values()

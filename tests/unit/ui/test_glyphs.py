@@ -22,7 +22,7 @@ def test_what_came_in_traditional_characters_is_shown_as_it_came() -> None:
 
 
 def test_the_whole_text_tells_the_script_of_its_pieces() -> None:
-    assert both_scripts(["云"], of="子曰云云，無他。").traditional == ("云",)
+    assert both_scripts(["云"], of="云：莊生曉夢迷蝴蝶").traditional == ("云",)
     assert both_scripts(["云"]).traditional == ("雲",)
 
 
