@@ -64,13 +64,14 @@ def copied_lines(index: LineIndex | None, text: str) -> tuple[int, ...]:
 
 _SENTENCES: dict[str, dict[Language, str]] = {
     "again": {
-        "zh": "这一篇有{count}句与原作相同，换一个种子重写（第{attempt}次）。",
-        "en": "{count} lines stood in the poet's own works; written again with the next seed (attempt {attempt}).",
+        "zh": "这一篇有{count}句与所学原诗相同，换一个种子重写（第{attempt}次）。",
+        "en": "{count} lines stood so in the poems that the style has read; written again with the next seed "
+        "(attempt {attempt}).",
     },
     "stays": {
-        "zh": "试了{attempt}次，第{lines}句仍与诗人原作相同；换个题目或把温度调高些，会好些。",
-        "en": "After {attempt} attempts lines {lines} still stand in the poet's own works; another topic or a higher "
-        "temperature helps.",
+        "zh": "第{lines}句与所学原诗相同（第{attempt}次所写）；换个题目，或把温度调高些，再试。",
+        "en": "Lines {lines} stand so in the poems that the style has read (attempt {attempt}); try another topic or a "
+        "higher temperature.",
     },
 }
 
