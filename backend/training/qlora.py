@@ -94,7 +94,8 @@ class VerseTrainer(Trainer):  # type: ignore[misc]
             if step < warmup:
                 return step / warmup
             done = (step - warmup) / max(1, num_training_steps - warmup)
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, max(done, self.clock()))))
+            part: float = min(1.0, max(done, self.clock()))
+            return 0.5 * (1 + math.cos(math.pi * part))
 
         if self.lr_scheduler is None:
             self.lr_scheduler: Any = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, rate)

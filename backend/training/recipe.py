@@ -53,7 +53,7 @@ class Recipe(_Strict):
     precision: Literal["auto", "bf16", "nf4"] = "auto"
     optimizer: Literal["auto", "adamw_torch", "paged_adamw_8bit"] = "auto"
     gradient_checkpointing: bool = False
-    minutes: float | None = Field(None, gt=0)
+    minutes: float = Field(75.0, gt=0)
     memory_gb: float = Field(16.0, gt=0)
     checkpoint_minutes: float = Field(5.0, gt=0)
     evaluate_every: int = Field(40, ge=1)

@@ -40,9 +40,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._earlier = 0.0  # seconds before a resumption
 
     def spent(self) -> float:
-        """Share of the recipe's minutes that is over, those before a resumption included; 0 without a limit."""
-        if self.recipe.minutes is None:
-            return 0.0
+        """Share of the recipe's minutes that is over, those before a resumption included."""
         return (self._earlier + time.monotonic() - self._began) / (60 * self.recipe.minutes)
 
     def begin_with(self, held_out: float) -> None:
