@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.chat.metre import tokens_of
 from backend.chat.prompts import poem_messages
 from backend.prosody.catalog import find_form
 from backend.types import Finished, GenerationRequest, Message, Sampling, Style, TokenEvent
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backend.startup import Studio
 
 TOP_P = 0.95  # the page's default
+FREE_TOKENS = 48  # more than its form needs for a poem that may break it: a title, a longer line or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,14 @@ def messages_of(order: Order, style: Style) -> tuple[Message, ...]:
 def make_request(order: Order, studio: Studio, *, candidates: int = 1) -> GenerationRequest:
     """The request for an order; candidates have the seeds that follow."""
     style = studio.styles.styles[order.style]
-    variant = find_form(order.form).variants[0]
-    needed = sum(variant.lengths) + len(variant.lengths)  # a token a character and a mark a line are enough
+    needed = tokens_of(find_form(order.form))
     constraint = studio.metre.constrain(order.form) if studio.metre is not None and order.constrained else None
     return GenerationRequest(
         messages=messages_of(order, style),
         adapter=style.id if style.adapter is not None else None,
         samplings=(order.sampling,) * candidates,
         seeds=tuple(range(order.seed, order.seed + candidates)),
-        max_new_tokens=needed + 1 if order.constrained else needed + 48,
+        max_new_tokens=needed if order.constrained else needed + FREE_TOKENS,
         constraint=constraint,
     )
 
