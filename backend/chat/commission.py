@@ -35,6 +35,7 @@ class Commission:
     first_line_rhymes: bool | None = None
     variant: str | None = None  # of a tune
     locked: Mapping[int, str] = field(default_factory=dict)  # lines that stay, by number from 1
+    instead_of: tuple[int, str] | None = None  # the line that doesn't, by number and as it was
 
     @property
     def topic(self) -> str:
@@ -68,6 +69,7 @@ class Commission:
             opening=self.opening,
             first_line_rhymes=self.first_line_rhymes,
             variant=self.variant,
+            instead_of=self.instead_of,
         )
 
 

@@ -175,7 +175,7 @@ class Conversation:
             if answer:
                 self.turns.append(turn)
         elif plan.poem is not None and is_whole(plan.poem, answer):
-            self._memory.replace(replace(turn, poem=replace(plan.poem, locked={})))
+            self._memory.replace(replace(turn, poem=replace(plan.poem, locked={}, instead_of=None)))
 
     def judge(self, plan: WritePlan, text: str) -> Outcome | None:
         """What became of a poem: its verdict, the form and the rhyme that it kept. None for an answer."""

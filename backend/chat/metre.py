@@ -12,6 +12,7 @@ from backend.prosody.tables import BookName, to_simplified
 
 if TYPE_CHECKING:
     from backend.prosody.constraint import MetreConstraint
+    from backend.prosody.varied import Varied
 
 
 def book_for(form: Form, book: BookName) -> BookName:
@@ -29,6 +30,16 @@ def tokens_of(form: Form) -> int:
         return sum(len(line) + len(line.after) for line in variant.lines)
 
     return max(tokens(variant) for variant in form.variants) + 1
+
+
+def find_variant(form: Form, name: str | None) -> Variant:
+    """The variant of that name; the first where there is none."""
+    return next((variant for variant in form.variants if variant.name == name), form.variants[0])
+
+
+def heads_line(acrostic: str | None, line: int, num_lines: int) -> bool:
+    """Whether an acrostic fixes the first character of a line (from 1)."""
+    return acrostic is not None and (len(acrostic) == num_lines or line % 2 == 1)
 
 
 class Metre:
@@ -61,7 +72,8 @@ class Metre:
         opening: str | None = None,
         first_line_rhymes: bool | None = None,
         variant: str | None = None,
-    ) -> MetreConstraint:
+        instead_of: tuple[int, str] | None = None,
+    ) -> MetreConstraint | Varied:
         """What may be written under a form such as 七律 or 水调歌头.
 
         Args:
@@ -72,17 +84,19 @@ class Metre:
             opening: 平起 or 仄起, for regulated verse.
             first_line_rhymes: whether the first line of regulated verse rhymes.
             variant: a variant's name, for ci.
+            instead_of: a line's number and text; the new one begins with another character.
 
         Raises:
             ProsodyError: there is no such form or rhyme, or the wishes can't be kept together.
         """
         from backend.prosody.constraint import make_constraint
+        from backend.prosody.varied import Varied
 
         found = find_form(form) if isinstance(form, str) else form
         lexicon = self._lexicons.of(book_for(found, book), "usual")
         for fixed in (*to_simplified(acrostic or ""), *map(to_simplified, (locked or {}).values())):
             lexicon.spell(fixed)  # says now which character the model can't write
-        return make_constraint(
+        constraint = make_constraint(
             lexicon,
             found,
             rhyme=rhyme,
@@ -92,3 +106,9 @@ class Metre:
             first_line_rhymes=first_line_rhymes,
             variant=variant,
         )
+        if instead_of is None:
+            return constraint
+        line, text = instead_of
+        lengths = find_variant(found, variant).lengths
+        skipped = 1 if heads_line(acrostic, line, len(lengths)) else 0
+        return Varied(constraint, lexicon, sum(lengths[: line - 1]) + skipped, to_simplified(text)[skipped])

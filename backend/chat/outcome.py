@@ -81,5 +81,6 @@ def lock_others(commission: Commission, text: str, line: int) -> Commission:
         opening=("平起" if verdict.variant.startswith("平") else "仄起") if form.is_regulated else None,
         first_line_rhymes="不" not in verdict.variant if form.is_regulated else None,
         variant=verdict.variant if form.kind == "ci" else None,
+        instead_of=(line, lines[line - 1].text),
         locked={number: item.text for number, item in enumerate(lines, 1) if number != line},
     )

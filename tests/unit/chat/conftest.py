@@ -13,6 +13,7 @@ from backend.chat.limits import Limits
 from backend.chat.metre import Metre
 from backend.chat.options import OptionSchema, load_schema
 from backend.prosody.constraint import MetreConstraint
+from backend.prosody.varied import Varied
 from backend.scripted import Answer, Script, ScriptedGenerator
 from backend.settings import ROOT
 from backend.types import GenerationRequest, Style
@@ -75,5 +76,5 @@ def metre() -> Metre:
 
 def write_by_chance(metre: Metre, request: GenerationRequest) -> str:
     """The poem that a model without any sense would write to a request under its constraint."""
-    constraint = cast("MetreConstraint", request.constraint).fork()
-    return walk(constraint, constraint._lexicon, np.random.default_rng(request.seeds[0]))
+    constraint = cast("MetreConstraint | Varied", request.constraint).fork()
+    return walk(cast("MetreConstraint", constraint), constraint._lexicon, np.random.default_rng(request.seeds[0]))

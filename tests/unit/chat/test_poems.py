@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -164,11 +165,24 @@ def test_one_line_is_written_anew_and_nothing_else(conversation: Conversation, m
             assert [now.text for number, now in enumerate(after.verdict.lines, 1) if number != line] == [
                 was.text for number, was in enumerate(before.verdict.lines, 1) if number != line
             ]
+            assert after.verdict.lines[line - 1].text[0] != before.verdict.lines[line - 1].text[0]
             assert anew.poem is not None
             assert anew.poem.rhyme == before.verdict.rhymes.get("A")
             if name in ("七律", "浣溪沙"):  # one rhyme of several words: no second reading can stand for it
                 assert after.verdict.rhymes == before.verdict.rhymes
             assert after.verdict.variant == before.verdict.variant
+
+
+def test_a_rewritten_line_of_an_acrostic_keeps_its_head(conversation: Conversation, metre: Metre) -> None:
+    plan = order(conversation, "写一首藏头诗：山水风月")
+    old = write_by_chance(metre, plan.request)
+    conversation.keep(plan, old)
+    text = write_by_chance(metre, conversation.plan_rewrite("t", 2).request)
+    before, after = (
+        [line[:2] for line in poem.replace("。", "，").replace("\n", "").split("，")] for poem in (old, text)
+    )
+    assert [head[0] for head in after[:4]] == list("山水风月")
+    assert [was == now for was, now in zip(before[:4], after[:4], strict=True)] == [True, False, True, True]
 
 
 def test_a_rewritten_poem_takes_the_place_of_the_old_one_when_it_is_whole(
