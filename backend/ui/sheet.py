@@ -129,7 +129,7 @@ class Sheet:
             self._lay_card(outcome, None)
             await self._answer.send()  # also repairs a page that lost pieces while it was disconnected
         if self.text or finished is not None:
-            self._colophon.content = colophon(self._plan, finished, self._language, ending)
+            self._colophon.content = colophon(self._plan, finished, self._language, ending, outcome)
             await self._colophon.send()
 
     async def revise(self, text: str, outcome: Outcome, line: int) -> None:

@@ -51,6 +51,10 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
         "zh": "这一句没有改成，诗仍是原来的样子。",
         "en": "The line was not rewritten; the poem stays as it was.",
     },
+    "kept": {"zh": "守{form}{rhyme}", "en": "held to {form}{rhyme}"},
+    "fits": {"zh": "合{form}{rhyme}", "en": "fits {form}{rhyme}"},
+    "unkept": {"zh": "未合{form}", "en": "doesn't fit {form}"},
+    "rhyme": {"zh": "押{name}", "en": ", rhyme {name}"},
     "strict": {"zh": "守律", "en": "form kept"},
     "free": {"zh": "不守律", "en": "form free"},
     "voice": {"zh": "以{name}的口吻作答", "en": "in the voice of {name}"},
@@ -112,8 +116,19 @@ def check_caption(verdict: Verdict, language: Language) -> str:
     return SEPARATOR.join(escape(part) for part in parts if part)
 
 
-def colophon(plan: WritePlan, finished: Finished | None, language: Language, ending: str | None = None) -> str:
-    """The small line under an answer: how it was made. ``ending`` is why it broke off, where it did."""
+def colophon(
+    plan: WritePlan,
+    finished: Finished | None,
+    language: Language,
+    ending: str | None = None,
+    outcome: Outcome | None = None,
+) -> str:
+    """The small line under an answer: how it was made.
+
+    Args:
+        ending: why it broke off, where it did.
+        outcome: of a finished poem: whether it kept its form, and which rhyme.
+    """
     adapter = plan.request.adapter
     parts = [
         style_name(plan.style, language),
@@ -122,7 +137,7 @@ def colophon(plan: WritePlan, finished: Finished | None, language: Language, end
         say(language, "seed", value=plan.seed),
     ]
     if plan.poem is not None:
-        parts.append(say(language, "strict" if plan.keeps_form else "free"))
+        parts.append(_keeping(plan, outcome, language))
     if finished is not None:
         usage = finished.usage
         if usage.completion_tokens:
@@ -136,6 +151,25 @@ def colophon(plan: WritePlan, finished: Finished | None, language: Language, end
     if plan.left_out:
         parts.append(say(language, "omitted", count=plan.left_out))
     return _JOINT.join(part.replace(" ", NBSP) for part in parts)  # lines break between the parts only
+
+
+def _keeping(plan: WritePlan, outcome: Outcome | None, language: Language) -> str:
+    """守七律押尤韵 of a poem that was held to its form, 合七律押尤韵 of one that kept it by itself, 未合七律."""
+    if outcome is None:
+        return say(language, "strict" if plan.keeps_form else "free")
+    form = outcome.commission.form.name
+    if not outcome.fits:
+        return say(language, "unkept", form=form)
+    rhyme = next(iter(outcome.verdict.rhymes.values()), "")
+    named = say(language, "rhyme", name=_rhyme_name(rhyme, language)) if rhyme else ""
+    return say(language, "kept" if plan.keeps_form else "fits", form=form, rhyme=named)
+
+
+def _rhyme_name(rhyme: str, language: Language) -> str:
+    """下平十一尤 as 尤韵 or 尤; 第七部 and 二十一 of the other books as they are."""
+    if rhyme.startswith("第"):
+        return rhyme
+    return f"{rhyme[-1]}韵" if language == "zh" else rhyme[-1]
 
 
 def told_change(line: int, old: str, language: Language) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +14,16 @@ from backend.chat.options import load_schema
 from backend.chat.outcome import Outcome
 from backend.chat.plans import Change, WritePlan
 from backend.settings import ROOT
-from backend.types import Finished, Usage
+from backend.types import Constraint, Finished, Usage
 from backend.ui import texts
 from backend.ui.texts import Plain
 from tests.unit.chat.conftest import MakeConversation, make_conversation, schema
 
 __all__ = ["make_conversation", "schema"]
+
+
+def plain(line: str) -> str:
+    return line.replace(texts.NBSP, " ")
 
 
 def show(pieces: list[str]) -> str:
@@ -89,6 +95,15 @@ def test_the_caption_says_what_was_ordered_and_then_what_was_kept(make_conversat
     outcome = Outcome.of(plan.poem, "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。")
     kept = texts.caption(plan, "zh", outcome=outcome)
     assert kept == "诗 · 五绝，仄起不入韵，押下平十一尤（平水韵） · 《江村》"
+    finished = Finished("stop", Usage(30, 0, 24, 0.8, 2.0))
+    assert "种子 7 · 合五绝押尤韵 · 24 词元".replace("7", str(plan.seed)) in plain(
+        texts.colophon(plan, finished, "zh", None, outcome)
+    )
+    assert "fits 五绝, rhyme 尤" in plain(texts.colophon(plan, finished, "en", None, outcome))
+    held = replace(plan, request=replace(plan.request, constraint=cast("Constraint", object())))
+    assert "守五绝押尤韵" in plain(texts.colophon(held, finished, "zh", None, outcome))
+    failed = Outcome.of(plan.poem, "白日依山尽，黄河入海流。\n欲穷千里目，更上一层台。")
+    assert "未合五绝" in plain(texts.colophon(plan, finished, "zh", None, failed))
 
 
 def test_a_line_that_was_written_anew_is_told_with_the_old_one() -> None:
