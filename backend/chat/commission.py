@@ -12,7 +12,9 @@ from backend.chat.intent import Intent
 from backend.chat.metre import Metre, book_for
 from backend.chat.options import Options
 from backend.chat.prompts import poem_messages
+from backend.errors import ProsodyError
 from backend.prosody.catalog import find_form, understand
+from backend.prosody.ci import tunes
 from backend.prosody.forms import Form
 from backend.prosody.tables import BookName, load_book
 from backend.types import Constraint, Message, Style
@@ -113,8 +115,25 @@ def _form(intent: Intent, options: Options, before: Commission | None) -> Form:
         is_tune = chosen is not None and understand(chosen).kind == "ci"
         return find_form(chosen if chosen is not None and is_tune else DEFAULT_TUNE)
     if intent.form is not None:
-        return find_form(intent.form, intent.num_lines)
+        return find_form(_known(intent.form), intent.num_lines)
     if chosen is not None:
         return find_form(chosen)
     heads = len(intent.wishes.acrostic or "")
     return find_form("七绝" if heads in (2, 4) else DEFAULT_FORM)
+
+
+def _known(form: str) -> str:
+    """The name itself.
+
+    Raises:
+        ProsodyError: it is a tune's that has no template here; says which have.
+    """
+    try:
+        understand(form)
+    except ProsodyError as error:
+        names = [tune.name for tune in tunes()]
+        raise ProsodyError(
+            f"There is no template for the tune {form}; these {len(names)} can be written: {', '.join(names)}.",
+            f"还没有“{form}”的谱；能填的有这{len(names)}调：{'、'.join(names)}。",
+        ) from error
+    return form

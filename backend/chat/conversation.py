@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -114,7 +113,7 @@ class Conversation:
         if intent.kind == "poem":
             last = self.last_poem
             commission = settle(intent, options, last.poem if last is not None else None)
-            plan = self._commission(commission, intent, options, text, turn_id)
+            plan = self._commission(commission, intent, options, text, turn_id, last if intent.again else None)
         else:
             plan = self._question(intent, options, text, turn_id)
             self._memory.first_kept = plan.left_out
@@ -128,7 +127,7 @@ class Conversation:
             RequestError: there is no such poem any more.
         """
         turn, commission = self._poem_of(turn_id)
-        return self._commission(commission, turn.intent, self._options_of(turn), turn.text, new_turn_id)
+        return self._commission(commission, turn.intent, self._options_of(turn), turn.text, new_turn_id, turn)
 
     def plan_rewrite(self, turn_id: str, line: int) -> WritePlan:
         """One line of a poem (from 1) written anew: all others, form, rhyme and poet stay. When it is kept, it takes
@@ -145,7 +144,7 @@ class Conversation:
                 "This model can't hold the other lines; ask for another poem.", "这个模型锁不住其余各句；请另写一首。"
             )
         locked = lock_others(commission, turn.answer, line)
-        plan = self._commission(locked, turn.intent, self._options_of(turn), turn.text, turn_id, fresh=True)
+        plan = self._commission(locked, turn.intent, self._options_of(turn), turn.text, turn_id, turn)
         return replace(plan, line=line)
 
     def copied(self, plan: WritePlan, text: str) -> tuple[int, ...]:
@@ -170,7 +169,7 @@ class Conversation:
             self.turns.append(Turn(plan.turn_id, plan.text, plan.answer, plan.intent, plan.style.id))
             return
         answer = answer.strip()
-        turn = Turn(plan.turn_id, plan.text, answer, plan.intent, plan.style.id, plan.poem)
+        turn = Turn(plan.turn_id, plan.text, answer, plan.intent, plan.style.id, plan.poem, plan.seed)
         if plan.line is None:
             if answer:
                 self.turns.append(turn)
@@ -226,10 +225,9 @@ class Conversation:
         options: Options,
         text: str,
         turn_id: str,
-        *,
-        fresh: bool = False,
+        before: Turn | None = None,
     ) -> WritePlan:
-        """The plan of a poem. ``fresh`` draws a seed although one is set."""
+        """The plan of a poem. ``before`` is the one that it follows or changes: the same seed would repeat it."""
         style = self.styles[options.style]
         constraint = commission.constraint(self.metre) if self.metre is not None and commission.strict else None
         longest = min(options.max_new_tokens, self.generator.context_length // 2)
@@ -241,7 +239,7 @@ class Conversation:
             messages=messages,
             adapter=style.id if style.adapter is not None else None,
             samplings=(options.sampling,),
-            seeds=(options.seed if options.seed is not None and not fresh else secrets.randbelow(MAX_SEED + 1),),
+            seeds=(options.draw_seed(before.seed if before is not None else None),),
             max_new_tokens=longest,
             constraint=constraint,
             session=self.session,
@@ -270,7 +268,7 @@ class Conversation:
         request = GenerationRequest(
             messages=messages,
             samplings=(options.sampling,),
-            seeds=(options.seed if options.seed is not None else secrets.randbelow(MAX_SEED + 1),),
+            seeds=(options.draw_seed(),),
             max_new_tokens=longest,
             session=self.session,
         )

@@ -6,6 +6,7 @@ range or a default is changed in one place.
 
 from __future__ import annotations
 
+import secrets
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -51,6 +52,12 @@ class Options:
             min_p=self.min_p,
             repetition_penalty=self.repetition_penalty,
         )
+
+    def draw_seed(self, used: int | None = None) -> int:
+        """The seed that is set, or a new one where none is, or where that one was ``used``."""
+        if self.seed is not None and self.seed != used:
+            return self.seed
+        return secrets.randbelow(MAX_SEED + 1)
 
     @property
     def chosen_form(self) -> str | None:

@@ -22,6 +22,7 @@ class Turn:
     intent: Intent
     style: str  # id
     poem: Commission | None = None  # what the answer was to be, where it is a poem
+    seed: int | None = None  # of what was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

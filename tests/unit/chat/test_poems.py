@@ -228,11 +228,15 @@ def test_what_cannot_be_rewritten_is_refused_with_a_sentence(
 
 
 def test_another_one_keeps_topic_form_and_rhyme_whatever_the_settings_are_now(conversation: Conversation) -> None:
+    conversation.change({"seed": "5"})
     conversation.keep(order(conversation, "写一首《春雨》五绝，押东韵", "a"), POEM)
     conversation.change({"form": "七律", "rhyme": "尤"})
     for plan in (order(conversation, "再写一首"), conversation.plan_again("a", new_turn_id="b")):
+        assert plan.seed != 5, "it would be the same one"
         assert plan.poem is not None
         assert (plan.poem.form.name, plan.poem.title, plan.poem.rhyme) == ("五绝", "春雨", "东")
+    conversation.change({"seed": "6"})
+    assert order(conversation, "再写一首").seed == 6
     other = order(conversation, "再来一首七绝").poem
     assert other is not None
     assert (other.form.name, other.title, other.rhyme) == ("七绝", "春雨", "尤")
