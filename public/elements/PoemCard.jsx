@@ -194,7 +194,13 @@ function PoemCard({ card, act }) {
       lang={choices.traditional ? 'zh-Hant' : 'zh-Hans'}
       style={{ '--row': card.width }}
     >
-      <div className="pc-page" tabIndex={choices.vertical ? 0 : undefined} ref={poem}>
+      <div
+        className="pc-page"
+        ref={poem}
+        role="group"
+        aria-label={card.title[script] || words.card}
+        tabIndex={choices.vertical ? 0 : undefined} // a long ci in columns is scrolled
+      >
         {card.title[script] ? (
           <header className="pc-heading">
             <h3>{card.title[script]}</h3>
