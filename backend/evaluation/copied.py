@@ -35,17 +35,23 @@ class Copied:
 
 
 def count_copies(
-    database: sqlite3.Connection, texts: Sequence[str], *, author: str | None = None, not_author: str | None = None
+    database: sqlite3.Connection,
+    texts: Sequence[str],
+    *,
+    author: str | None = None,
+    not_author: str | None = None,
+    dynasty: str | None = None,
 ) -> Copied:
     """Compare every line with the corpus.
 
     Args:
         author: with this author's poems alone.
         not_author: with everybody else's, for real poems by this author.
+        dynasty: with poems of this dynasty alone.
     """
     lines = verbatim = shared = poems = 0
     for text in texts:
-        found = copies(database, text, author=author, not_author=not_author)
+        found = copies(database, text, author=author, not_author=not_author, dynasty=dynasty)
         whole = sum(copy.verbatim for copy in found)
         lines += sum(len(only_han(line)) >= RUN for line in clauses(simplify(text)))
         verbatim, shared, poems = verbatim + whole, shared + len(found), poems + (whole >= 2)

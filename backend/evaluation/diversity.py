@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from backend.corpus.script import only_han, simplify
 from backend.corpus.shape import clauses
 
-ORDER = 4  # longest run of characters that self-BLEU compares
-
 
 def distinct(poems: Sequence[str], size: int) -> float:
     """Different runs of ``size`` characters over all runs, of all poems together (Li et al. 2016); 1 is no repetition.
@@ -21,27 +19,29 @@ def distinct(poems: Sequence[str], size: int) -> float:
     return len(set(runs)) / len(runs) if runs else 0.0
 
 
-def self_bleu(poems: Sequence[str]) -> float:
-    """Mean BLEU-4 (Papineni et al. 2002) of each poem against all the others (Zhu et al. 2018), 0 to 1; low is diverse.
+def self_bleu(poems: Sequence[str], order: int) -> float:
+    """Mean BLEU (Papineni et al. 2002) of each poem against all the others (Zhu et al. 2018), 0 to 1; low is diverse.
 
-    No smoothing: a poem that shares no run of four characters with another counts 0.
+    Args:
+        order: longest run of characters that is compared. There is no smoothing: a poem that shares no run of this
+            length with another counts 0, as nearly all do from four characters on.
     """
     texts = [only_han(poem) for poem in poems]
-    counts = [[Counter(_runs(text, size)) for size in range(1, ORDER + 1)] for text in texts]
+    counts = [[Counter(_runs(text, size)) for size in range(1, order + 1)] for text in texts]
     if len(texts) < 2:
         return 0.0
-    best = [_two_highest([count[size] for count in counts]) for size in range(ORDER)]
+    best = [_two_highest([count[size] for count in counts]) for size in range(order)]
     scores = []
     for index, text in enumerate(texts):
         precisions = []
-        for size in range(ORDER):
+        for size in range(order):
             own = counts[index][size]
             matched = sum(min(number, _highest(best[size][run], index)) for run, number in own.items())
             precisions.append(matched / max(1, own.total()))
         lengths = [len(other) for place, other in enumerate(texts) if place != index]
         closest = min(lengths, key=lambda length: (abs(length - len(text)), length))
         brevity = 1.0 if len(text) > closest else math.exp(1 - closest / max(1, len(text)))
-        scores.append(brevity * math.prod(precisions) ** (1 / ORDER))
+        scores.append(brevity * math.prod(precisions) ** (1 / order))
     return sum(scores) / len(scores)
 
 

@@ -106,15 +106,16 @@ def _of_real(database: sqlite3.Connection, poet: str, forms: Mapping[str, int]) 
         for title, text in random.Random(form).sample(rows, min(number, len(rows))):
             texts.append(text)
             topics.append(title)
-    copied = count_copies(database, texts, not_author=poet).to_json()
-    return {"poems": len(texts), "copied_from_others": copied, **_variety(texts, topics)}
+    copied = count_copies(database, texts, not_author=poet, dynasty="唐").to_json()  # later poets quote these
+    return {"poems": len(texts), "copied_from_tang": copied, **_variety(texts, topics)}
 
 
 def _variety(texts: Sequence[str], topics: Sequence[str]) -> dict[str, float]:
     return {
         "distinct_1": round(distinct(texts, 1), 3),
         "distinct_2": round(distinct(texts, 2), 3),
-        "self_bleu": round(self_bleu(texts), 4),
+        "self_bleu_2": round(self_bleu(texts, 2), 3),
+        "self_bleu_3": round(self_bleu(texts, 3), 3),
         "topic_share": round(on_topic(texts, topics), 3),
         "hammered_share": round(repeated_share(texts), 3),
     }

@@ -86,7 +86,7 @@ def _print_poems(poems: dict[str, Any]) -> None:
         "again",
         "dist-1",
         "dist-2",
-        "self-BLEU",
+        "s-BLEU-2",
         "topic",
     )
     print(
@@ -101,13 +101,13 @@ def _print_poems(poems: dict[str, Any]) -> None:
                 shown = (row["poems"], row["own_author"], *copied, row["metre_percent"], row["written_again"])
                 _print_row(f"{voice} {part}", (*shown, *_variety(row)))
         real = voices["real"]
-        copied = real["copied_from_others"]
+        copied = real["copied_from_tang"]
         figures = (real["poems"], real["own_author"], "-", "-", copied["verbatim_percent"], "-", "-", *_variety(real))
         _print_row(f"{style} real poems", figures)
 
 
 def _variety(row: dict[str, Any]) -> tuple[float, ...]:
-    return row["distinct_1"], row["distinct_2"], row["self_bleu"], row["topic_share"]
+    return row["distinct_1"], row["distinct_2"], row["self_bleu_2"], row["topic_share"]
 
 
 def _print_row(name: str, figures: tuple[Any, ...]) -> None:

@@ -34,6 +34,8 @@ def test_a_whole_poem_has_two_copied_lines_from_its_author_alone(corpus: sqlite3
     assert count_copies(corpus, [text], author="杜甫").poems == 1
     assert count_copies(corpus, [text], author="苏轼").verbatim == 0
     assert count_copies(corpus, [text], not_author="杜甫").verbatim == 0
+    assert count_copies(corpus, [text], dynasty="唐").verbatim == 4
+    assert count_copies(corpus, [text], dynasty="宋").verbatim == 0
 
 
 def corpus_number(database: sqlite3.Connection, author: str) -> int:

@@ -20,26 +20,28 @@ def test_distinct_counts_different_runs_over_all_runs() -> None:
 
 
 def test_poems_that_share_nothing_have_no_self_bleu() -> None:
-    assert self_bleu([ONE, OTHER]) == 0.0
+    assert self_bleu([ONE, OTHER], 4) == 0.0
 
 
 def test_the_same_poem_twice_has_a_self_bleu_of_one() -> None:
-    assert self_bleu([ONE, ONE]) == pytest.approx(1.0)
+    assert self_bleu([ONE, ONE], 4) == pytest.approx(1.0)
 
 
 def test_self_bleu_is_papineni_s_geometric_mean_with_clipping() -> None:
     # 5 of 6 characters, 4 of 5 pairs, 3 of 4 triples, 2 of 3 fours; the second poem alike.
-    assert self_bleu(["一二三四五六", "一二三四五七"]) == pytest.approx((5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
+    poems = ["一二三四五六", "一二三四五七"]
+    assert self_bleu(poems, 4) == pytest.approx((5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
+    assert self_bleu(poems, 2) == pytest.approx((5 / 6 * 4 / 5) ** 0.5)
 
 
 def test_a_poem_is_never_its_own_reference() -> None:
-    assert self_bleu(["一二三四五", "一二三四五", "甲乙丙丁戊"]) == pytest.approx(2 / 3)
+    assert self_bleu(["一二三四五", "一二三四五", "甲乙丙丁戊"], 4) == pytest.approx(2 / 3)
 
 
 def test_a_shorter_poem_pays_for_its_brevity() -> None:
     short, long = "一二三四", "一二三四五六七八"
     longer_matches = (4 / 8 * 3 / 7 * 2 / 6 * 1 / 5) ** 0.25
-    assert self_bleu([short, long]) == pytest.approx((math.exp(1 - 8 / 4) + longer_matches) / 2)
+    assert self_bleu([short, long], 4) == pytest.approx((math.exp(1 - 8 / 4) + longer_matches) / 2)
 
 
 def test_a_poem_is_on_its_topic_with_one_character_of_it_in_either_script() -> None:
