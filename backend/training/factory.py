@@ -61,6 +61,8 @@ def write_yaml(path: Path, style: Style, recipe: Recipe, pairs: int, model: str 
     Its batches are counted in poems: as many as make ``tokens_a_step`` at 90 tokens each. Each line is a value that
     YAML reads as JSON writes it.
     """
+    import torch
+
     batch = max(1, round(recipe.tokens_a_step / 90))
     nf4 = recipe.precision == "nf4"
     settings: dict[str, Any] = {
@@ -90,6 +92,7 @@ def write_yaml(path: Path, style: Style, recipe: Recipe, pairs: int, model: str 
         "max_grad_norm": recipe.max_gradient,
         "optim": "paged_adamw_8bit" if nf4 else "adamw_torch",
         "bf16": True,
+        "use_cpu": not torch.cuda.is_available(),
         "seed": recipe.seed,
         "eval_strategy": "steps",
         "eval_steps": recipe.evaluate_every,
