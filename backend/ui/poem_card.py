@@ -106,9 +106,6 @@ def card_props(
         "facts": _facts(verdict, language),
         "fits": verdict.fits,
         "seal": seal_of(verdict, language),
-        "free": verdict.kind == "old" or verdict.form is None,
-        "regular": len({len(line) for line in lines}) == 1,
-        "width": max((sum(len(lines[n]) + 1 for n in row) for row in _rows(stanzas)), default=0),
         "stanzas": stanzas,
         "lines": [
             {

@@ -17,9 +17,7 @@ function remembered() {
 function remember(choice) {
   try {
     localStorage.setItem(STORE, JSON.stringify({ ...remembered(), ...choice }));
-  } catch {
-    // a browser that stores nothing forgets the choice with the page
-  }
+  } catch {} // a browser that stores nothing forgets the choice with the page
 }
 
 async function copy(text) {
@@ -57,11 +55,7 @@ function Characters({ line, script }) {
     <span className="pc-characters" aria-hidden="true">
       {Array.from(line.text[script]).map((character, at) => (
         <Fragment key={at}>
-          <span
-            className="pc-zi"
-            data-state={line.states[at]}
-            data-rhyme={at === rhymeAt ? line.rhyme : undefined}
-          >
+          <span className="pc-zi" data-state={line.states[at]} data-rhyme={at === rhymeAt ? line.rhyme : undefined}>
             <span className="pc-c">{character}</span>
             <ToneMark tone={line.tones[at]} state={line.states[at]} />
           </span>
@@ -159,15 +153,18 @@ function PoemCard({ card, act }) {
     setWaiting(more);
     try {
       await act({ name, payload: { turn: card.turn, ...more } });
+    } catch {
+      setNote(''); // the page itself says that the connection is lost
     } finally {
       setWaiting(null);
     }
   };
+  const pick = (line) => {
+    putAway();
+    ask('rewrite_line', { line });
+  };
   const copyOut = () =>
-    copy(plain(card, script)).then(
-      () => setNote(words.copied),
-      () => setNote(words.uncopied),
-    );
+    copy(plain(card, script)).then(() => setNote(words.copied), () => setNote(words.uncopied));
   useEffect(() => {
     if (!note) return undefined;
     const timer = setTimeout(() => setNote(''), 2400);
@@ -189,10 +186,7 @@ function PoemCard({ card, act }) {
       data-layout={choices.vertical ? 'vertical' : 'horizontal'}
       data-marks={choices.marks ? 'on' : 'off'}
       data-fits={card.fits}
-      data-choosing={choosing || undefined}
-      data-regular={card.regular}
       lang={choices.traditional ? 'zh-Hant' : 'zh-Hans'}
-      style={{ '--row': card.width }}
     >
       <div
         className="pc-page"
@@ -207,12 +201,7 @@ function PoemCard({ card, act }) {
             {card.byline[script] ? <p>{card.byline[script]}</p> : null}
           </header>
         ) : null}
-        <div
-          className="pc-text"
-          onKeyDown={(event) => {
-            if (choosing && event.key === 'Escape') putAway();
-          }}
-        >
+        <div className="pc-text" onKeyDown={(event) => choosing && event.key === 'Escape' && putAway()}>
           {card.stanzas.map((rows, at) => (
             <div className="pc-stanza" key={at}>
               {rows.map((row) => (
@@ -225,14 +214,7 @@ function PoemCard({ card, act }) {
                       words={words}
                       marks={choices.marks}
                       waiting={waiting?.line === n + 1}
-                      pick={
-                        choosing
-                          ? () => {
-                              putAway();
-                              ask('rewrite_line', { line: n + 1 });
-                            }
-                          : null
-                      }
+                      pick={choosing ? () => pick(n + 1) : null}
                     />
                   ))}
                 </div>
@@ -302,7 +284,8 @@ function PoemCard({ card, act }) {
           ) : null}
         </div>
         <p className="pc-hint" role="status">
-          {choosing ? words.choose : waiting?.line ? words.waiting.replace('{line}', card.lines[waiting.line - 1].label) : ''}
+          {choosing ? words.choose : ''}
+          {waiting?.line ? words.waiting.replace('{line}', card.lines[waiting.line - 1].label) : ''}
           <span className="sr-only">{note}</span>
         </p>
       </footer>
