@@ -108,24 +108,32 @@ def card_props(
         "seal": seal_of(verdict, language),
         "stanzas": stanzas,
         "lines": [
-            {
+            _line(verdict, n, language)
+            | {
                 "text": _pair(glyphs.simplified[n + 2], glyphs.traditional[n + 2]),
                 "marks": marks[n],
-                "tones": "".join(_tone(item) for item in line.characters),
-                "states": _states(verdict, n),
-                "rhyme": line.rhyme if line.characters[-1:] and line.characters[-1].is_rhyme else "",
-                "label": LINE[language].format(number=ORDINALS[language](n + 1)),
-                "said": _said(line, language),
-                "faults": [_sentence(finding, language) for finding in _faults(verdict, n)],
-                "odd": any(finding.code == "length" for finding in _faults(verdict, n)),
                 "new": n + 1 == rewritten,
             }
-            for n, line in enumerate(verdict.lines)
+            for n in range(len(lines))
         ],
         "findings": [
             {"severity": finding.severity, "text": _sentence(finding, language)} for finding in verdict.findings
         ],
         "words": CARD_WORDS[language],
+    }
+
+
+def _line(verdict: Verdict, n: int, language: Language) -> dict[str, Any]:
+    """What the verdict says of line ``n``, from 0."""
+    line, faults = verdict.lines[n], _faults(verdict, n)
+    return {
+        "tones": "".join(_tone(item) for item in line.characters),
+        "states": _states(verdict, n),
+        "rhyme": line.rhyme if line.characters[-1:] and line.characters[-1].is_rhyme else "",
+        "label": LINE[language].format(number=ORDINALS[language](n + 1)),
+        "said": _said(line, language),
+        "faults": [_sentence(finding, language) for finding in faults],
+        "odd": any(finding.code == "length" for finding in faults),
     }
 
 
