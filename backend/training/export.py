@@ -68,13 +68,23 @@ def published(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def write_adapter(target: Path, best: Path, style: Style, base: Mapping[str, str | None], material: Material) -> None:
+def write_adapter(
+    target: Path,
+    best: Path,
+    style: Style,
+    base: Mapping[str, str | None],
+    hub: str,
+    material: Material,
+    kept: Path | None = None,
+) -> None:
     """Weights, style, held-out list and known lines of an adapter.
 
     Args:
         target: an empty folder.
         best: PEFT's folder of the weights to keep, in any float type.
         base: ``name`` and ``digest`` of the base.
+        hub: what PEFT elsewhere calls the base.
+        kept: the style's folder so far; its ``style.toml`` stays as a person wrote it if it names this base.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -82,12 +92,22 @@ def write_adapter(target: Path, best: Path, style: Style, base: Mapping[str, str
     tensors = {key: tensor.to(torch.bfloat16).contiguous() for key, tensor in load_file(best / WEIGHTS).items()}
     save_file(tensors, target / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((best / CONFIG).read_text("utf-8"))
-    config |= {"base_model_name_or_path": base["name"], "inference_mode": True}
+    config |= {"base_model_name_or_path": hub, "inference_mode": True}
     config["target_modules"] = sorted(config["target_modules"])
     (target / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    (target / STYLE).write_text(style_toml(style, base), "utf-8")
+    (target / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
+    (target / STYLE).write_text(_kept_style(kept, base) or style_toml(style, base), "utf-8")
     write_list(target, material.held_out)
     KnownLines.of(line for verse in material.parts.training for line in verse.lines).save(target)
+
+
+def _kept_style(folder: Path | None, base: Mapping[str, str | None]) -> str | None:
+    path = None if folder is None else folder / STYLE
+    if path is None or not path.is_file():
+        return None
+    text = path.read_text("utf-8")
+    named = tomllib.loads(text).get("base", {})
+    return text if named == {key: value for key, value in base.items() if value is not None} else None
 
 
 def style_toml(style: Style, base: Mapping[str, str | None]) -> str:

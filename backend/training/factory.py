@@ -10,11 +10,10 @@ from typing import Any
 from backend.errors import SourceError, TrainingError
 from backend.models.store import translated_errors
 from backend.training.dataset import Pair, alpaca, sharegpt
-from backend.training.recipe import Recipe
+from backend.training.recipe import HUB_NAMES, Recipe
 from backend.types import Style
 
 INFO = "dataset_info.json"
-_HUB_NAMES = {"embedded": "Qwen/Qwen2.5-Coder-1.5B-Instruct", "qwen2.5-7b": "Qwen/Qwen2.5-7B-Instruct"}
 
 
 def write_data(
@@ -66,7 +65,7 @@ def write_yaml(path: Path, style: Style, recipe: Recipe, pairs: int, model: str 
     batch = max(1, round(recipe.tokens_a_step / 90))
     nf4 = recipe.precision == "nf4"
     settings: dict[str, Any] = {
-        "model_name_or_path": model or _HUB_NAMES.get(recipe.base, recipe.base),
+        "model_name_or_path": model or HUB_NAMES.get(recipe.base, recipe.base),
         "stage": "sft",
         "do_train": True,
         "finetuning_type": "lora",

@@ -18,7 +18,7 @@ from backend.models.adapters import linear_shapes
 from backend.models.machine import free_memory, physical_cores
 from backend.settings import ROOT, Settings
 from backend.training import checkpoints, export, gathering, report
-from backend.training.recipe import Recipe
+from backend.training.recipe import HUB_NAMES, Recipe
 from backend.types import Style
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def _run(job: Job, settings: Settings, material: gathering.Material, folder: Pat
     note(f"导出到 {job.target} · Exporting to {job.target}")
     with export.published(job.target) as partial:
         facts = {"name": base.name, "digest": base.digest}
-        export.write_adapter(partial, folder / "best", job.style, facts, material)
+        hub = HUB_NAMES.get(job.recipe.base, base.name)
+        export.write_adapter(partial, folder / "best", job.style, facts, hub, material, job.target)
         report.write_papers(partial, job.style, job.recipe, material, outcome)
         read(partial, base.name, linear_shapes(base.model.config))
     shutil.rmtree(folder, ignore_errors=True)

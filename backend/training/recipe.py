@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from backend.errors import TrainingError
 
+HUB_NAMES = {  # what other tools call a base
+    "embedded": "Qwen/Qwen2.5-Coder-1.5B-Instruct",
+    "qwen2.5-7b": "Qwen/Qwen2.5-7B-Instruct",
+}
 RECIPES = Path(__file__).with_name("recipes")
 
 
