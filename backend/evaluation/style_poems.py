@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMS = ("五绝", "七绝", "五律", "七律")
 TITLES = 0.2  # share of the poems that are asked for by the title of a real one
 BASE = "_base"  # what is added to a style's id to name the voice without its adapter
+FIRST_FREE = 1000  # seed of the first poem on an unseen topic, so that more poems are the fewer ones and others
 NEXT_SEED = 100_000  # between one attempt and the next
 
 
@@ -48,19 +49,22 @@ def make_orders(style: Style, number: int, database: sqlite3.Connection) -> list
     unseen = topics()["unseen"]
     free = [(unseen[at % len(unseen)], FORMS[at % len(FORMS)]) for at in range(number - len(titled))]
     defaults = load_schema(ROOT / "chainlit.config.toml").defaults([style.id])
-    return [
-        Order(
+
+    def order(topic: str, form: str, seed: int, titled: bool) -> Order:
+        return Order(
             form=form,
             style=style.id,
             temperature=defaults.temperature,
             topic=topic,
             seed=seed,
             constrained=True,
-            titled=seed < len(titled),
+            titled=titled,
             min_p=defaults.min_p,
             repetition_penalty=defaults.repetition_penalty,
         )
-        for seed, (topic, form) in enumerate(titled + free)
+
+    return [order(topic, form, seed, True) for seed, (topic, form) in enumerate(titled)] + [
+        order(topic, form, seed, False) for seed, (topic, form) in enumerate(free, FIRST_FREE)
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_fifth_of_the_poems_has_titles_of_the_poet_and_the_rest_topics_that_ar
     assert {form: sum(order.form == form for order in free) for form in FORMS} == dict.fromkeys(FORMS, 20)
     assert len({order.seed for order in orders}) == 100
     assert all(order.constrained and order.temperature == 0.7 for order in orders)
-    assert orders == make_orders(DU_FU, 100, corpus)
+    assert set(make_orders(DU_FU, 40, corpus)) < set(orders)
 
 
 def test_listed_titles_must_be_the_poet_s(corpus: sqlite3.Connection) -> None:
