@@ -69,4 +69,4 @@ async def rewrite(conversation: Conversation, plan: WritePlan, sheet: Sheet, sto
         await send_notice(say(conversation.language, "line_stays"))
         return
     conversation.keep(plan, text)
-    await sheet.revise(text.strip(), outcome, plan.line)
+    await sheet.revise(text.strip(), outcome, plan.line, plan.seed)

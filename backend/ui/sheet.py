@@ -132,7 +132,7 @@ class Sheet:
             self._colophon.content = colophon(self._plan, finished, self._language, ending, outcome)
             await self._colophon.send()
 
-    async def revise(self, text: str, outcome: Outcome, line: int) -> None:
+    async def revise(self, text: str, outcome: Outcome, line: int, seed: int) -> None:
         """Put the poem with its new line in the place of the old one; the small line keeps the old line."""
         old = self._element.props["lines"][line - 1]["text"]["s"] if self._element is not None else ""
         self.text = text
@@ -140,7 +140,7 @@ class Sheet:
         await self._set_caption(caption(self._plan, self._language, outcome=outcome))
         self._lay_card(outcome, line)
         await self._answer.update()
-        self._colophon.content += told_change(line, old, self._language)
+        self._colophon.content += told_change(line, seed, old, self._language)
         await self._colophon.update()
 
     def _lay_card(self, outcome: Outcome | None, line: int | None) -> None:

@@ -45,8 +45,8 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
     "poem": {"zh": "诗", "en": "Poem"},
     "question": {"zh": "问", "en": "Answer"},
     "check": {"zh": "检", "en": "Check"},
-    "line": {"zh": "改第{line}句", "en": "line {line} anew"},
-    "changed": {"zh": "第{line}句原作“{old}”", "en": "line {line} was “{old}”"},
+    "anew": {"zh": "改第{line}句，种子 {seed}", "en": "line {line} anew, seed {seed}"},
+    "was": {"zh": "原作“{old}”", "en": "was “{old}”"},
     "line_stays": {
         "zh": "这一句没有改成，诗仍是原来的样子。",
         "en": "The line was not rewritten; the poem stays as it was.",
@@ -101,8 +101,6 @@ def caption(plan: WritePlan, language: Language, *, ahead: int = 0, outcome: Out
         ordered = form.name if language == "zh" else f"{form.name} ({form.english})"
         parts.append(escape(outcome.kept(language) if outcome is not None else ordered))
         parts.append(f"《{escape(plan.poem.title)}》" if plan.poem.title else escape(plan.poem.topic))
-        if plan.line is not None:
-            parts.append(say(language, "line", line=plan.line))
     elif plan.style.poet:
         parts.append(say(language, "voice", name=style_name(plan.style, language)))
     if ahead:
@@ -172,9 +170,10 @@ def _rhyme_name(rhyme: str, language: Language) -> str:
     return f"{rhyme[-1]}韵" if language == "zh" else rhyme[-1]
 
 
-def told_change(line: int, old: str, language: Language) -> str:
+def told_change(line: int, seed: int, old: str, language: Language) -> str:
     """What a small line says further when one line of its poem was written anew."""
-    return _JOINT + say(language, "changed", line=line, old=escape(old)).replace(" ", NBSP)
+    parts = (say(language, "anew", line=line, seed=seed), say(language, "was", old=escape(old)))
+    return "".join(_JOINT + part.replace(" ", NBSP) for part in parts)
 
 
 def changes(change: Change, labels: dict[str, str]) -> str:

@@ -43,7 +43,7 @@ def test_one_line_is_written_anew_and_the_others_stay(server: Server, writer: Wr
     old, new = (text.replace("\n", "").replace("。", "，").split("，") for text in (before, after))
     assert [n for n in range(8) if old[n] != new[n]] == [2]
     expect(card).to_have_attribute("data-fits", "true")
-    assert f"第3句原作“{old[2]}”" in writer.colophon()
+    assert f"改第3句，种子 {record['seed']} · 原作“{old[2]}”" in writer.colophon()
     expect(writer.cards).to_have_count(1)
     expect(writer.page.locator("#chat-submit")).to_be_visible()
     writer.ask("好在哪里？")

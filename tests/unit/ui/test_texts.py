@@ -107,8 +107,8 @@ def test_the_caption_says_what_was_ordered_and_then_what_was_kept(make_conversat
 
 
 def test_a_line_that_was_written_anew_is_told_with_the_old_one() -> None:
-    told = texts.told_change(3, "欲穷*千里目", "zh").replace(texts.NBSP, " ")
-    assert told == r" · 第3句原作“欲穷\*千里目”"
+    told = plain(texts.told_change(3, 42, "欲穷*千里目", "zh"))
+    assert told == r" · 改第3句，种子 42 · 原作“欲穷\*千里目”"
 
 
 def test_a_change_is_told_in_the_widgets_own_words(make_conversation: MakeConversation) -> None:
