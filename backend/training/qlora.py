@@ -88,7 +88,7 @@ class VerseTrainer(Trainer):  # type: ignore[misc]
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """A warm-up, then a cosine down to 0."""
-        warmup = self.args.warmup_steps
+        warmup: int = self.args.warmup_steps
 
         def rate(step: int) -> float:
             if step < warmup:
