@@ -157,6 +157,8 @@ def adapt(base: DenseModel, recipe: Recipe, start: Path | None) -> Any:
             task_type="CAUSAL_LM",
         )
         adapted = get_peft_model(model, config)
+    # PEFT looks into the base's configuration as it saves: the one on this disk, not one on a hub.
+    adapted.peft_config["default"].base_model_name_or_path = model.name_or_path
     if next(model.parameters()).device.type == "cpu" and recipe.dropout == 0:
         speed_up(adapted)
     return adapted

@@ -62,6 +62,21 @@ def test_a_file_of_poems_becomes_a_style(
     assert not list((place.parent / "cache" / "training").glob("mine/*"))
 
 
+def test_data_for_other_tools_are_written_by_a_command(place: Path, poems: Path, recipe_file: Path) -> None:
+    folder = place.parent / "data"
+    arguments = ["--style", "mine", "--poems", str(poems), "--recipe", str(recipe_file), "--out", str(folder)]
+    assert main(["train", "data", *arguments]) == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "dataset_info.json",
+        "mine.jsonl",
+        "mine_held_out.jsonl",
+        "mine.yaml",
+    }
+    rows = [json.loads(line) for line in (folder / "mine.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 60 - 6 - 3
+    assert all(row["instruction"] and row["output"] and row["system"] == "你是诗人Mine。" for row in rows)
+
+
 def test_a_run_killed_in_the_middle_ends_with_the_same_weights(place: Path, poems: Path, recipe_file: Path) -> None:
     straight = place.parent / "straight"
     assert main(command(poems, recipe_file, "--out", str(straight / "mine"))) == 0
