@@ -174,9 +174,9 @@ def _compiled(cache: Path) -> Path:
 
 
 def _openmp() -> Path:
-    """The OpenMP runtime that torch has loaded."""
-    folder = Path(torch.__file__).parent / "lib"
-    found = next(folder.glob("libgomp*.so*"), None)
-    if found is None:
-        raise OSError(f"no libgomp in {folder}")
-    return found
+    """The OpenMP runtime that torch has loaded; its wheels carry it in one of two places."""
+    home = Path(torch.__file__).parent
+    for folder in (home / "lib", home.parent / "torch.libs"):
+        if found := next(folder.glob("libgomp*.so*"), None):
+            return found
+    raise OSError(f"no libgomp in {home / 'lib'}")
