@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Tokens of a prefill chunk, and chunks in a step while nobody writes: docs/engine.md has the measurements.
 CHUNK, IDLE_CHUNKS = 32, 8
-NATIVE_CHUNK, NATIVE_IDLE_CHUNKS = 16, 4  # with our own kernels
+NATIVE_CHUNK, NATIVE_IDLE_CHUNKS = 8, 8  # with our own kernels
 FEW = 12  # prompts with at most this many tokens left are cheaper as rows
 
 
@@ -212,8 +212,9 @@ def make_engine(loaded: LoadedModel, settings: Settings) -> Engine:
     if settings.native_kernels and (loaded.weights, loaded.device) == ("nf4", "cpu"):
         kernels = load_kernels(settings.cache / "kernels", torch.get_num_threads())
     chunk, idle_chunks = (CHUNK, IDLE_CHUNKS) if kernels is None else (NATIVE_CHUNK, NATIVE_IDLE_CHUNKS)
+    few = min(FEW, chunk)
     runner = Runner(loaded, chunk, settings.fast_prefill, kernels)
-    scheduler = Scheduler(settings.slots, settings.queue, chunk, FEW, idle_chunks)
+    scheduler = Scheduler(settings.slots, settings.queue, chunk, few, idle_chunks)
     end_tokens = end_token_ids(loaded)
     runner.warm_up()
     return_free_memory()

@@ -83,7 +83,7 @@ def _unknown(poem: Poem, letters: Sequence[str]) -> list[Finding]:
 
 def judge_regulated(poem: Poem) -> Judgement:
     """The poem as regulated verse. Its lines must have 5 or 7 characters, and their number must be a form's."""
-    fitted = regulated.fit_poem(_settle_first_line(poem))
+    fitted = min(map(regulated.fit_poem, _settled_first_lines(poem)), key=_num_wrong)
     letters = ["A" if line.type.isupper() else "" for line in fitted.lines]
     form = make_regulated(len(poem.lines[0]), len(poem.lines))
     patterns = [line.pattern for line in fitted.lines]
@@ -104,15 +104,19 @@ def judge_regulated(poem: Poem) -> Judgement:
     return judgement
 
 
-def _settle_first_line(poem: Poem) -> tuple[tuple[str, ...], ...]:
-    """The poem's classes; a first line whose last character can be read either way is read level where that
-    rhymes, and oblique where it doesn't."""
+def _num_wrong(fitted: regulated.FittedPoem) -> int:
+    return sum(len(line.wrong) for line in fitted.lines) + len(fitted.lacks_contrast) + len(fitted.lacks_adhesion)
+
+
+def _settled_first_lines(poem: Poem) -> list[tuple[tuple[str, ...], ...]]:
+    """The poem's classes; a first line whose last character can be read either way is read oblique, and first of all
+    level where that rhymes."""
     classes = poem.classes
     if classes[0][-1] != "PZ":
-        return classes
+        return [classes]
     rhyme = agree([poem.slot(line, "P") for line in range(1, len(poem.lines), 2)]).rhyme
     rhymes = any(reading.is_level and reading.rhyme == rhyme for reading in poem.readings[0][-1])
-    return ((*classes[0][:-1], "P" if rhymes else "Z"), *classes[1:])
+    return [((*classes[0][:-1], tone), *classes[1:]) for tone in ("PZ" if rhymes else "Z")]
 
 
 def _judge_regulated_rhyme(judgement: Judgement) -> None:

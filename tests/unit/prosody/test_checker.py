@@ -54,6 +54,17 @@ def test_a_first_line_may_borrow_a_neighbouring_rhyme_only() -> None:
     assert "first-line-rhyme" in codes(far, "五绝")
 
 
+def test_a_first_line_that_could_rhyme_need_not() -> None:
+    # 信 is oblique, and level for 伸, which is of this poem's rhyme; the poem was written by the model.
+    poem = (
+        "江梅已作南枝信，山意还迎北国春。旧日潇湘春色旧，此生湘北瘴烟新。"
+        "梅花散作江村雪，柳叶飘成野渡尘。莫笑农家无豆菜，此身犹得保全真。"
+    )
+    verdict = check(poem, "七律")
+    assert verdict.fits
+    assert verdict.variant == "平起不入韵"
+
+
 def test_an_unknown_character_never_passes() -> None:
     verdict = check(TOWER.replace("依", "□"))
     assert not verdict.fits
