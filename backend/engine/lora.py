@@ -107,9 +107,12 @@ class LoraTable:
         """
         self._check(name, weights)
         self.remove(name)
+        self._put(name, weights)
+        self.ranks[name] = weights.rank
+
+    def _put(self, name: str, weights: AdapterWeights) -> None:
         for site in self.sites:
             site.add(name, weights, self.dtype, self.device)
-        self.ranks[name] = weights.rank
 
     def remove(self, name: str) -> None:
         """Drop an adapter; unknown names are ignored."""

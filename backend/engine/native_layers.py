@@ -123,20 +123,12 @@ class NativeLoraTable(LoraTable):
         self.sites.append(NativeLoraSite(paths, sizes, in_features))
         return self.sites[-1]
 
-    def add(self, name: str, weights: AdapterWeights) -> None:
-        """Make an adapter resident; nothing changes where it doesn't fit.
-
-        Raises:
-            AdapterError: its rank is over the limit, or a matrix has no place or another shape here.
-        """
-        self._check(name, weights)
-        self.remove(name)
+    def _put(self, name: str, weights: AdapterWeights) -> None:
         slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots.values())
         for site in self.sites:
             assert isinstance(site, NativeLoraSite)
             site.put(slot, name, weights)
         self._slots[name] = slot
-        self.ranks[name] = weights.rank
 
     def remove(self, name: str) -> None:
         """Drop an adapter; unknown names are ignored. No token may be of it any more."""
