@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     recipe = read_recipe(options.recipe or _usual_recipe(options.style))
     if options.action == "data":
         return _data(options, settings, style, recipe)
+    # Threads that spin between two products take the cores from the rest of a step. OpenMP reads it as torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from backend.training.job import Job
     from backend.training.job import run as train
 

@@ -62,3 +62,11 @@ def speed_up(model: Any) -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(_M_MMAP_THRESHOLD, ctypes.c_int(1 << 30))
             libc.mallopt(_M_TRIM_THRESHOLD, ctypes.c_int(2**31 - 1))
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system: batches of many sizes leave gaps that the next ones don't fit in."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)

@@ -13,11 +13,13 @@ from transformers import TrainerCallback
 
 from backend.errors import TrainingError
 from backend.models.machine import free_memory
+from backend.training.fast_lora import give_back_memory
 from backend.training.recipe import Recipe
 
 HISTORY = "history.jsonl"
 BEST = "best"
 _RESERVE = 700 * 10**6  # bytes of memory that are left to the system
+_MUCH = 0.8  # of the memory that the recipe allows
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
@@ -119,7 +121,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             file.write(json.dumps(row) + "\n")
 
     def _guard_memory(self, control: Any) -> None:
-        """Stop with a checkpoint before the system kills the process, or before the recipe's bound is passed."""
+        """Give freed memory back where much is held; stop with a checkpoint before the system kills the process, or
+        before the recipe's bound is passed."""
+        if _resident() > _MUCH * self.recipe.memory_gb * 1e9:
+            give_back_memory()
         used = _resident()
         free = free_memory()
         if free >= _RESERVE and used <= self.recipe.memory_gb * 1e9:
