@@ -101,8 +101,9 @@ def forward(
 
 @pytest.fixture(scope="module")
 def prompts(generator: LocalGenerator) -> list[list[int]]:
-    """Four prompts of one length."""
-    ids = [generator._prompts.render(poem(a, "江村").messages) for a in MIXED]
+    """Four prompts of one length. After 春雨 the two best tokens stand 0.25 apart or more in bfloat16; after 江村 they
+    are equal to the bit under PEFT, and which one is the greatest is nobody's to say."""
+    ids = [generator._prompts.render(poem(a, "春雨").messages) for a in MIXED]
     return [tokens[-16:] for tokens in ids]
 
 
@@ -206,7 +207,8 @@ async def test_a_hundred_departures_leave_the_memory_within_one_percent(generato
         for index in range(3):
             generator.forget(f"leaving {index}")
         await asyncio.wrap_future(generator.worker.submit(lambda engine: return_free_memory()))
-        return int(memory().rss)
+        held = memory()
+        return int(held.rss - getattr(held, "shared", 0))  # pages of the mapped weights come as their tokens are read
 
     for index in range(10):
         await leave(index)
