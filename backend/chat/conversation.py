@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from backend.chat.commission import Commission, settle
-from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, FindLines, copied_lines, find_lines
+from backend.chat.copies import MAX_ATTEMPTS, FindLines, copied_lines, find_lines
 from backend.chat.intent import CHECK_COMMAND, Intent, read_intent
 from backend.chat.limits import Limits, admit_prompt
 from backend.chat.memory import Memory
@@ -148,14 +148,16 @@ class Conversation:
         return replace(plan, line=line)
 
     def copied(self, plan: WritePlan, text: str) -> tuple[int, ...]:
-        """Numbers, from 1, of the lines of a poem, whole or still growing, that stand so in a poem that its adapter
-        was trained on."""
-        return copied_lines(self.known_lines(plan.style), text) if plan.poem is not None else ()
+        """Numbers, from 1, of the lines of a poem, whole or still growing, that its adapter copied from a poem that
+        it was trained on; lines that were to stay are none."""
+        if plan.poem is None:
+            return ()
+        return copied_lines(self.known_lines(plan.style), text, plan.poem.locked.values())
 
     def retry_plan(self, plan: WritePlan, text: str) -> WritePlan | None:
-        """The same poem with the next seed where ``text`` copies too many lines; None where it doesn't, or where it
-        was tried often enough. Worth asking while the poem grows: the answer comes with the second copied line."""
-        if plan.attempt >= MAX_ATTEMPTS or len(self.copied(plan, text)) < TOO_MANY:
+        """The same poem with the next seed where ``text`` has a copied line; None where it hasn't, or where it was
+        tried often enough. Worth asking while the poem grows: the answer comes with the first copied line."""
+        if plan.attempt >= MAX_ATTEMPTS or not self.copied(plan, text):
             return None
         seed = (plan.seed + 1) % (MAX_SEED + 1)
         return replace(

@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from backend.chat.conversation import Conversation
-from backend.chat.copies import TOO_MANY, tell_again, tell_stays
+from backend.chat.copies import tell_again, tell_stays
 from backend.chat.intent import CHECK_COMMAND, POEM_COMMAND, QUESTION_COMMAND
 from backend.chat.limits import Limits
 from backend.chat.options import Options, load_schema
@@ -136,7 +136,7 @@ class Terminal:
             await self._write(plan)
 
     async def _write(self, plan: WritePlan) -> None:
-        """Write one answer; Ctrl-C ends it and keeps the part. A poem of copied lines is written again."""
+        """Write one answer; Ctrl-C ends it and keeps the part. A poem with a copied line is written again."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # not on Windows, where Ctrl-C ends the program
@@ -161,8 +161,7 @@ class Terminal:
         whole = finished is not None and finished.reason != "cancelled"
         kept = outcome.kept(self.conversation.language) if outcome is not None and whole else ""
         print("\n" + _summary(plan, finished, kept), flush=True)
-        copied = self.conversation.copied(plan, text)
-        if len(copied) >= TOO_MANY:
+        if copied := self.conversation.copied(plan, text):
             print(f"[{tell_stays(copied, plan.attempt, self.conversation.language)}]")
 
     async def _stream(self, plan: WritePlan, stop: asyncio.Event, written: list[str]) -> Finished | None:
@@ -172,6 +171,8 @@ class Terminal:
                 if isinstance(event, TokenEvent):
                     written.append(event.text)
                     print(event.text, end="", flush=True)
+                    if self.conversation.retry_plan(plan, "".join(written)):
+                        break
                 elif isinstance(event, Queued):
                     print(f"… {event.position}", file=sys.stderr)
                 else:

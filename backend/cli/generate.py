@@ -6,7 +6,8 @@ import argparse
 import asyncio
 import json
 import random
-from dataclasses import dataclass, field
+import uuid
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from backend.errors import RequestError
@@ -54,7 +55,7 @@ async def _run(options: argparse.Namespace) -> int:
         style = _style(studio, options.style)
         commission = make_commission(options)
         request = make_request(options, commission, style, studio.metre)
-        for poem in await _write(studio, request):
+        for poem in await _write(studio, request, style):
             if options.json:
                 print(json.dumps(_as_object(poem, request, style, commission), ensure_ascii=False), flush=True)
             else:
@@ -68,6 +69,7 @@ async def _run(options: argparse.Namespace) -> int:
 class Poem:
     """One candidate as it is written."""
 
+    seed: int
     pieces: list[str] = field(default_factory=list)
     finished: Finished | None = None
 
@@ -141,11 +143,27 @@ def make_request(
     )
 
 
-async def _write(studio: Studio, request: GenerationRequest) -> list[Poem]:
-    """Every candidate, complete."""
+async def _write(studio: Studio, request: GenerationRequest, style: Style) -> list[Poem]:
+    """Every candidate, complete; those with a line that the adapter copied are written again, a few times."""
+    from backend.chat.copies import MAX_ATTEMPTS, copied_lines
+
+    known = studio.known_lines(style)
+    poems = await _candidates(studio, request)
+    for _ in range(1, MAX_ATTEMPTS):
+        copies = [number for number, poem in enumerate(poems) if copied_lines(known, poem.text)]
+        if not copies:
+            break
+        seeds = tuple(poems[number].seed + len(poems) for number in copies)
+        again = replace(request, samplings=request.samplings[: len(copies)], seeds=seeds, id=uuid.uuid4().hex)
+        for number, poem in zip(copies, await _candidates(studio, again), strict=True):
+            poems[number] = poem
+    return poems
+
+
+async def _candidates(studio: Studio, request: GenerationRequest) -> list[Poem]:
     from backend.types import Finished, TokenEvent
 
-    poems = [Poem() for _ in request.samplings]
+    poems = [Poem(seed) for seed in request.seeds]
     async for event in studio.generator.stream(request):
         if isinstance(event, TokenEvent):
             poems[event.candidate].pieces.append(event.text)
@@ -164,7 +182,7 @@ def _as_object(poem: Poem, request: GenerationRequest, style: Style, commission:
         "text": poem.text,
         "style": style.id,
         "adapter": request.adapter,
-        "seed": request.seeds[poem.finished.candidate],
+        "seed": poem.seed,
         "tokens": usage.completion_tokens,
         "first_token_seconds": round(usage.first_token_seconds, 3),
         "seconds": round(usage.seconds, 3),

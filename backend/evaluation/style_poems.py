@@ -1,6 +1,6 @@
 """The poems that a style is judged by: written through the engine as the page would.
 
-A voice is a style with its adapter, or the base model that is asked for the same poet. A poem with two copied lines is
+A voice is a style with its adapter, or the base model that is asked for the same poet. A poem with a copied line is
 written anew with another seed, as the page does it.
 """
 
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.chat.copies import MAX_ATTEMPTS, TOO_MANY, copied_lines, find_lines
+from backend.chat.copies import MAX_ATTEMPTS, copied_lines, find_lines
 from backend.chat.options import load_schema
 from backend.errors import CorpusError
 from backend.evaluation.poems import Order, PoemFile, Written, write_poems
@@ -101,20 +101,20 @@ class Final:
 
     poem: Written
     attempts: int
-    refused: bool  # the last attempt too has two copied lines, and the page says so
+    refused: bool  # the last attempt too has a copied line, and the page says so
 
 
 async def write(
     studio: Studio, voice: Style, orders: Sequence[Order], file: PoemFile, rows: int, note: Callable[[int, int], None]
 ) -> list[Final]:
-    """Every order in one voice; poems with two copied lines again, a few times."""
+    """Every order in one voice; poems with a copied line again, a few times."""
     known = find_lines(voice)
     finals: dict[int, Final] = {}
     waiting = {order.seed: replace(order, style=voice.id) for order in orders}
     for attempt in range(1, MAX_ATTEMPTS + 1):
         poems = await write_poems(studio, list(waiting.values()), file, rows, note)
         for first, poem in zip(list(waiting), poems, strict=True):
-            finals[first] = Final(poem, attempt, len(copied_lines(known, poem.text)) >= TOO_MANY)
+            finals[first] = Final(poem, attempt, bool(copied_lines(known, poem.text)))
         waiting = {
             seed: replace(order, seed=order.seed + NEXT_SEED) for seed, order in waiting.items() if finals[seed].refused
         }

@@ -1,8 +1,7 @@
 """The lines that an adapter was trained on, as hashes beside it: copied ones are found without the corpus.
 
-``known_lines.npy`` holds one sorted array of uint64 in two parts of one set: hashes of whole lines, and hashes of every
-run of five characters in them (a mark keeps the kinds apart). 64 bits: for 100,000 hashes a new line is mistaken for a
-known one once in 10^14.
+``known_lines.npy`` holds one sorted array of uint64: the hashes of every run of five characters in those lines. In 64
+bits a new run is mistaken for one of 100,000 known ones once in 10^14.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class KnownLines:
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> KnownLines:
-        """The hashes of these lines of verse; those of fewer than five characters are left out."""
-        found = {key for line in lines for key in _keys(_bare(line))}
+        """The hashes of these lines of verse; those of fewer than five characters are common property."""
+        found = {key for line in lines for key in _runs(_bare(line))}
         return cls(np.array(sorted(found), dtype=np.uint64))
 
     @classmethod
@@ -65,33 +64,16 @@ class KnownLines:
         partial.replace(folder / NAME)
 
     def copied(self, lines: Sequence[str]) -> tuple[int, ...]:
-        """Numbers, from 1, of the lines that stand in a training poem word for word."""
-        return tuple(n for n, line in enumerate(lines, 1) if self._has(_whole(_bare(line))))
-
-    def shared(self, lines: Sequence[str]) -> tuple[int, ...]:
         """Numbers, from 1, of the lines with five characters in a row that stand in a line of a training poem."""
         return tuple(n for n, line in enumerate(lines, 1) if any(map(self._has, _runs(_bare(line)))))
 
-    def _has(self, key: int | None) -> bool:
-        if key is None:
-            return False
+    def _has(self, key: int) -> bool:
         at = int(np.searchsorted(self.hashes, np.uint64(key)))
         return at < len(self.hashes) and int(self.hashes[at]) == key
 
 
 def _bare(line: str) -> str:
     return _NOT_HAN.sub("", to_simplified(line))
-
-
-def _keys(line: str) -> Iterator[int]:
-    whole = _whole(line)
-    if whole is not None:
-        yield whole
-    yield from _runs(line)
-
-
-def _whole(line: str) -> int | None:
-    return _hash(f"^{line}$") if len(line) >= RUN else None
 
 
 def _runs(line: str) -> Iterator[int]:

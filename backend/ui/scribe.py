@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from backend.chat.conversation import Conversation
-from backend.chat.copies import TOO_MANY, tell_again, tell_stays
+from backend.chat.copies import tell_again, tell_stays
 from backend.chat.plans import WritePlan
 from backend.chat.streaming import stream_pieces
 from backend.types import Finished, Queued, TokenEvent
@@ -45,28 +45,35 @@ async def write(conversation: Conversation, plan: WritePlan, sheet: Sheet, stop:
         conversation.keep(plan, sheet.text)
         complete = finished is not None and finished.reason == "stop"
         await sheet.close(finished, ending, conversation.judge(plan, sheet.text) if complete else None)
-    copied = conversation.copied(plan, sheet.text)
-    if len(copied) >= TOO_MANY:
+    if copied := conversation.copied(plan, sheet.text):
         await send_notice(tell_stays(copied, plan.attempt, language))
 
 
 async def rewrite(conversation: Conversation, plan: WritePlan, sheet: Sheet, stop: asyncio.Event) -> None:
-    """Write one line of a poem anew; the poem on the sheet changes when the line is there.
+    """Write one line of a poem anew, again where it is copied; the poem on the sheet changes when the line is there.
 
     Raises:
         GenerationError: the generator failed; the poem stays as it was.
     """
-    assert plan.line is not None
+    line = plan.line
+    assert line is not None
     text, complete = "", False
-    async with aclosing(stream_pieces(conversation.generator, plan.request, stop)) as events:
-        async for event in events:
-            if isinstance(event, TokenEvent):
-                text += event.text
-            elif isinstance(event, Finished):
-                complete = event.reason == "stop"
+    again: WritePlan | None = plan
+    while again is not None:
+        plan, again, text = again, None, ""
+        async with aclosing(stream_pieces(conversation.generator, plan.request, stop)) as events:
+            async for event in events:
+                if isinstance(event, TokenEvent):
+                    text += event.text
+                    if not stop.is_set() and (again := conversation.retry_plan(plan, text)):
+                        break
+                elif isinstance(event, Finished):
+                    complete = event.reason == "stop"
     outcome = conversation.judge(plan, text)
     if not complete or outcome is None or not outcome.verdict.length_fits:
         await send_notice(say(conversation.language, "line_stays"))
         return
     conversation.keep(plan, text)
-    await sheet.revise(text.strip(), outcome, plan.line, plan.seed)
+    await sheet.revise(text.strip(), outcome, line, plan.seed)
+    if copied := conversation.copied(plan, text):
+        await send_notice(tell_stays(copied, plan.attempt, conversation.language))

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from backend.chat.conversation import Conversation
-from backend.chat.copies import copied_lines, tell_again, tell_stays
+from backend.chat.copies import MAX_ATTEMPTS, copied_lines, tell_again, tell_stays
 from backend.chat.limits import Limits
 from backend.chat.metre import Metre, tokens_of
+from backend.chat.options import MAX_SEED
 from backend.chat.plans import CheckPlan, WritePlan
 from backend.errors import ProsodyError, RequestError
 from backend.prosody.catalog import all_forms, find_form
@@ -255,7 +256,7 @@ class Known:
         return tuple(number for number, line in enumerate(lines, 1) if line in self._lines)
 
 
-def test_a_poem_of_copied_lines_is_tried_three_times_with_the_next_seed(
+def test_a_poem_with_a_copied_line_is_tried_a_few_times_with_the_next_seed(
     make_conversation: MakeConversation, metre: Metre
 ) -> None:
     asked: list[str] = []
@@ -268,16 +269,16 @@ def test_a_poem_of_copied_lines_is_tried_three_times_with_the_next_seed(
     conversation.change({"seed": "7"})
     first = order(conversation, "写一首五绝，题为登楼")
     assert conversation.copied(first, POEM) == (1, 2)
-    second = conversation.retry_plan(first, POEM)
-    assert second is not None
-    third = conversation.retry_plan(second, POEM)
-    assert third is not None
-    assert [plan.seed for plan in (first, second, third)] == [7, 8, 9]
-    assert [plan.attempt for plan in (first, second, third)] == [1, 2, 3]
-    assert len({plan.request.id for plan in (first, second, third)}) == 3
-    assert conversation.retry_plan(third, POEM) is None
+    plans = [first]
+    while (again := conversation.retry_plan(plans[-1], POEM)) is not None:
+        plans.append(again)
+    assert [plan.seed for plan in plans] == [7, 8, 9, 10, 11]
+    assert [plan.attempt for plan in plans] == [1, 2, 3, 4, MAX_ATTEMPTS]
+    assert len({plan.request.id for plan in plans}) == MAX_ATTEMPTS
     assert set(asked) == {"du_fu"}
-    assert conversation.retry_plan(first, POEM.replace("黄河", "长河")) is None, "one copied line is let be"
+    assert conversation.retry_plan(first, "白日依山尽，") is not None, "the first copied line ends it"
+    assert conversation.retry_plan(first, "白日依山尽") is None, "a line counts when it is whole"
+    assert conversation.retry_plan(first, "白日沉山尽，长河入海流。") is None
     assert conversation.retry_plan(order(conversation, "你是谁？"), POEM) is None, "an answer may quote"
 
 
@@ -286,12 +287,27 @@ def test_a_growing_poem_is_judged_by_the_lines_that_are_complete() -> None:
     assert copied_lines(index, "白日依山尽") == ()
     assert copied_lines(index, "白日依山尽，黄河入海流") == (1,)
     assert copied_lines(index, "白日依山尽，黄河入海流。") == (1, 2)
+    assert copied_lines(index, POEM, given=["白日依山尽"]) == (2,), "the writer's own wish is no copy"
     assert copied_lines(None, POEM) == ()
 
 
+def test_a_rewritten_line_is_judged_alone(make_conversation: MakeConversation, metre: Metre) -> None:
+    conversation = make_conversation(metre=metre, known_lines=lambda style: Known("白日依山尽", "黄河入海流"))
+    conversation.keep(order(conversation, "写一首五绝，题为登楼", "a"), POEM)
+    other, same = conversation.plan_rewrite("a", 3), conversation.plan_rewrite("a", 2)
+    assert conversation.copied(other, POEM) == ()
+    assert conversation.retry_plan(other, POEM) is None
+    assert conversation.copied(same, POEM) == (2,)
+    again = conversation.retry_plan(same, POEM)
+    assert again is not None
+    assert (again.line, again.seed) == (2, (same.seed + 1) % (MAX_SEED + 1))
+
+
 def test_copied_lines_are_spoken_of_in_both_languages() -> None:
-    assert "2" in tell_again((1, 4), 2, "zh")
-    assert "attempt 2" in tell_again((1, 4), 2, "en")
+    assert "第1句" in tell_again((1,), 2, "zh")
+    assert "第2次" in tell_again((1,), 2, "zh")
+    assert "Line 1" in tell_again((1,), 2, "en")
+    assert "attempt 2" in tell_again((1,), 2, "en")
     assert "1、4" in tell_stays((1, 4), 3, "zh")
     assert "1, 4" in tell_stays((1, 4), 3, "en")
 

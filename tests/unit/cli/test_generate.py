@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from backend.chat.copies import MAX_ATTEMPTS
 from backend.chat.metre import Metre, tokens_of
 from backend.chat.outcome import Outcome
 from backend.cli import generate
 from backend.errors import ProsodyError, RequestError
+from backend.models.known_lines import KnownLines
 from backend.prosody.catalog import all_forms
+from backend.settings import ROOT
 from tests.unit.chat.conftest import STYLES, metre, write_by_chance
 
 __all__ = ["metre"]
@@ -32,7 +36,7 @@ def test_every_form_is_written_to_its_end_and_fits(name: str, metre: Metre) -> N
     commission = generate.make_commission(options)
     request = generate.make_request(options, commission, STYLES["du_fu"], metre)
     assert request.max_new_tokens == tokens_of(commission.form)
-    poem = generate.Poem([write_by_chance(metre, request)])
+    poem = generate.Poem(7, [write_by_chance(metre, request)])
     assert Outcome.of(commission, poem.text).fits
 
 
@@ -87,3 +91,19 @@ def test_each_object_has_the_verdict_of_the_form_that_was_asked_for(
     assert [(item["text"], item["verdict"]["fits"]) for item in objects] == [(text, fits)] * 2
     assert generate.run(parse("--form", "五绝", "--style", "du_fu")) == 0
     assert ("押下平十一尤" in capsys.readouterr().out) is fits
+
+
+def test_a_candidate_with_a_copied_line_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapters = Path(shutil.copytree(ROOT / "adapters", tmp_path / "adapters"))
+    KnownLines.of(["更上一层楼"]).save(adapters / "du_fu")
+    monkeypatch.setenv("MOYUN_ADAPTERS", str(adapters))
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"answers": [{"text": QUATRAIN}]}), encoding="utf-8")
+    monkeypatch.setenv("MOYUN_SCRIPTED", str(script))
+    assert generate.run(parse("--form", "五绝", "--style", "du_fu", "-n", "2", "--seed", "3", "--json")) == 0
+    seeds = [json.loads(line)["seed"] for line in capsys.readouterr().out.splitlines()]
+    assert seeds == [3 + 2 * (MAX_ATTEMPTS - 1), 4 + 2 * (MAX_ATTEMPTS - 1)], "each counts on past the others"
+    assert generate.run(parse("--form", "五绝", "--style", "su_shi", "--seed", "3", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == 3

@@ -99,7 +99,7 @@ def finals_of(say: Any, tmp_path: Path) -> list[style_poems.Final]:
     return asyncio.run(write(told, voice, [order(0), order(1)], file, 2, lambda done, of: None))
 
 
-def test_a_poem_with_two_copied_lines_is_written_again_with_another_seed(tmp_path: Path) -> None:
+def test_a_poem_with_a_copied_line_is_written_again_with_another_seed(tmp_path: Path) -> None:
     first, second = finals_of(lambda request: COPY if request.seeds[0] == 1 else NEW, tmp_path)
     assert (first.attempts, first.refused, first.poem.text) == (1, False, NEW)
     assert (second.attempts, second.refused, second.poem.text) == (2, False, NEW)
@@ -111,9 +111,9 @@ def test_a_poem_that_stays_a_copy_is_refused(tmp_path: Path) -> None:
     assert [(final.attempts, final.refused) for final in finals] == [(MAX_ATTEMPTS, True)] * 2
 
 
-def test_one_copied_line_is_let_through(tmp_path: Path) -> None:
-    finals = finals_of(lambda request: "白日依山尽，己庚辛壬癸。\n子丑寅卯辰，巳午未申酉。", tmp_path)
-    assert [final.attempts for final in finals] == [1, 1]
+def test_one_copied_line_is_enough(tmp_path: Path) -> None:
+    finals = finals_of(lambda request: "己庚辛壬癸，白日依山尽。\n子丑寅卯辰，巳午未申酉。", tmp_path)
+    assert [final.refused for final in finals] == [True, True]
 
 
 def test_other_prompts_are_other_poems() -> None:

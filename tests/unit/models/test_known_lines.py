@@ -1,4 +1,4 @@
-"""Copied lines are known by their hashes: whole ones, and five characters in a row."""
+"""Copied lines are known by the hashes of their runs of five characters."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_copied_lines_are_numbered_from_one(known: KnownLines) -> None:
     assert known.copied(new) == (2, 3)  # in either script, whatever stands around; short lines belong to everybody
 
 
-def test_five_characters_in_a_row_are_shared(known: KnownLines) -> None:
-    assert known.shared(["又见江村事事幽", "清江一曲绕村流", "白日依山尽", "江村事事闲", "江村事事"]) == (1, 3)
+def test_five_characters_in_a_row_are_copied(known: KnownLines) -> None:
+    assert known.copied(["又见江村事事幽", "清江一曲绕村流", "白日依山尽", "江村事事闲", "江村事事"]) == (1, 3)
 
 
 def test_a_folder_without_the_file_knows_nothing(tmp_path: Path) -> None:
