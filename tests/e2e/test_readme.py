@@ -8,14 +8,17 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from backend.cli import main
 from tests.e2e.conftest import SCRIPT, StartServer
 from tests.e2e.serving import ROOT
 
 READMES = ("README.md", "README.zh.md")
+LONG = ("corpus", "train")  # commands that take minutes: tests of their own run them, here they are only understood
 
 
 def commands(language: str) -> list[list[str]]:
@@ -25,7 +28,9 @@ def commands(language: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_the_commands_run(readme: str, tmp_path: Path, start_server: StartServer) -> None:
+def test_the_commands_run(
+    readme: str, tmp_path: Path, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "script.json"
     script.write_text('{"answers": [{"text": "秋思"}]}', encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MOYUN_")}
@@ -36,7 +41,16 @@ def test_the_commands_run(readme: str, tmp_path: Path, start_server: StartServer
         if program == "make":
             assert arguments[0] in targets
             continue
+        if program == ".venv/bin/pip":
+            (extra,) = re.findall(r"^\.\[(\w+)\]$", arguments[-1])
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            assert extra in project["optional-dependencies"]
+            continue
         assert program == "moyun"
+        if arguments[0] in LONG:
+            monkeypatch.setattr(f"backend.cli.{arguments[0]}.run", lambda options: 0)
+            assert main(arguments) == 0, "it is understood"
+            continue
         if arguments[0] == "serve":
             port = arguments.index("--port")
             start_server(*arguments[1:port], *arguments[port + 2 :])  # on a port that is free here
