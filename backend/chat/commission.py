@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from backend.chat.form_words import ANY_CI, DEFAULT_FORM, DEFAULT_TUNE
 from backend.chat.intent import Intent
@@ -18,6 +18,9 @@ from backend.prosody.ci import tunes
 from backend.prosody.forms import Form
 from backend.prosody.tables import BookName, load_book
 from backend.types import Constraint, Message, Style
+
+if TYPE_CHECKING:
+    from backend.prosody.original import Known
 
 UNTITLED = "无题"
 
@@ -56,8 +59,8 @@ class Commission:
         """The prompt for a poet."""
         return poem_messages(style, self.form.name, title=self.title, theme=self.theme, rhyme=self.rhyme_heading)
 
-    def constraint(self, metre: Metre) -> Constraint:
-        """What may be written.
+    def constraint(self, metre: Metre, known: Known | None = None) -> Constraint:
+        """What may be written. ``known`` lines are not to come again.
 
         Raises:
             ProsodyError: the wishes can't be kept together.
@@ -72,6 +75,7 @@ class Commission:
             first_line_rhymes=self.first_line_rhymes,
             variant=self.variant,
             instead_of=self.instead_of,
+            known=known,
         )
 
 

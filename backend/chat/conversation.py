@@ -231,7 +231,9 @@ class Conversation:
     ) -> WritePlan:
         """The plan of a poem. ``before`` is the one that it follows or changes: the same seed would repeat it."""
         style = self.styles[options.style]
-        constraint = commission.constraint(self.metre) if self.metre is not None and commission.strict else None
+        constraint = None
+        if self.metre is not None and commission.strict:
+            constraint = commission.constraint(self.metre, self.known_lines(style))
         longest = min(options.max_new_tokens, self.generator.context_length // 2)
         if constraint is not None:
             longest = self.limits.room_for(commission.form, self.generator.context_length)

@@ -16,6 +16,7 @@ from typing import Protocol
 from backend.errors import AdapterError, Language
 from backend.models.known_lines import NAME, KnownLines
 from backend.prosody.layout import rows_of
+from backend.prosody.original import Known
 from backend.types import Style
 
 MAX_ATTEMPTS = 5
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 _UNFINISHED = re.compile(r"[^，。！？；、,.!?;\n]*\Z")
 
 
-class LineIndex(Protocol):
+class LineIndex(Known, Protocol):
     """The lines that an adapter was trained on."""
 
     def copied(self, lines: Sequence[str]) -> tuple[int, ...]:

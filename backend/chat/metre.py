@@ -12,6 +12,7 @@ from backend.prosody.tables import BookName, to_simplified
 
 if TYPE_CHECKING:
     from backend.prosody.constraint import MetreConstraint
+    from backend.prosody.original import Known, Original
     from backend.prosody.varied import Varied
 
 
@@ -73,7 +74,8 @@ class Metre:
         first_line_rhymes: bool | None = None,
         variant: str | None = None,
         instead_of: tuple[int, str] | None = None,
-    ) -> MetreConstraint | Varied:
+        known: Known | None = None,
+    ) -> MetreConstraint | Varied | Original:
         """What may be written under a form such as 七律 or 水调歌头.
 
         Args:
@@ -85,18 +87,20 @@ class Metre:
             first_line_rhymes: whether the first line of regulated verse rhymes.
             variant: a variant's name, for ci.
             instead_of: a line's number and text; the new one begins with another character.
+            known: lines that are not to come again.
 
         Raises:
             ProsodyError: there is no such form or rhyme, or the wishes can't be kept together.
         """
         from backend.prosody.constraint import make_constraint
+        from backend.prosody.original import Original
         from backend.prosody.varied import Varied
 
         found = find_form(form) if isinstance(form, str) else form
         lexicon = self._lexicons.of(book_for(found, book), "usual")
         for fixed in (*to_simplified(acrostic or ""), *map(to_simplified, (locked or {}).values())):
             lexicon.spell(fixed)  # says now which character the model can't write
-        constraint = make_constraint(
+        metre = make_constraint(
             lexicon,
             found,
             rhyme=rhyme,
@@ -106,9 +110,11 @@ class Metre:
             first_line_rhymes=first_line_rhymes,
             variant=variant,
         )
-        if instead_of is None:
-            return constraint
-        line, text = instead_of
-        lengths = find_variant(found, variant).lengths
-        skipped = 1 if heads_line(acrostic, line, len(lengths)) else 0
-        return Varied(constraint, lexicon, sum(lengths[: line - 1]) + skipped, to_simplified(text)[skipped])
+        constraint: MetreConstraint | Varied = metre
+        if instead_of is not None:
+            line, text = instead_of
+            lengths = find_variant(found, variant).lengths
+            skipped = 1 if heads_line(acrostic, line, len(lengths)) else 0
+            place = sum(lengths[: line - 1]) + skipped
+            constraint = Varied(metre, lexicon, place, to_simplified(text)[skipped])
+        return constraint if known is None else Original(constraint, lexicon, known)

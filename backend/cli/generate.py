@@ -16,6 +16,7 @@ from backend.settings import load_settings
 if TYPE_CHECKING:
     from backend.chat.commission import Commission
     from backend.chat.metre import Metre
+    from backend.prosody.original import Known
     from backend.startup import Studio
     from backend.types import Finished, GenerationRequest, Style
 
@@ -54,7 +55,7 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         style = _style(studio, options.style)
         commission = make_commission(options)
-        request = make_request(options, commission, style, studio.metre)
+        request = make_request(options, commission, style, studio.metre, studio.known_lines(style))
         for poem in await _write(studio, request, style):
             if options.json:
                 print(json.dumps(_as_object(poem, request, style, commission), ensure_ascii=False), flush=True)
@@ -108,9 +109,13 @@ def make_commission(options: argparse.Namespace) -> Commission:
 
 
 def make_request(
-    options: argparse.Namespace, commission: Commission, style: Style, metre: Metre | None
+    options: argparse.Namespace,
+    commission: Commission,
+    style: Style,
+    metre: Metre | None,
+    known: Known | None = None,
 ) -> GenerationRequest:
-    """The request for what the options ask.
+    """The request for what the options ask. ``known`` lines are not to come again.
 
     Raises:
         RequestError: a number that can't be used.
@@ -131,7 +136,7 @@ def make_request(
         min_p=options.min_p,
         repetition_penalty=options.repetition_penalty,
     )
-    constraint = commission.constraint(metre) if metre is not None and commission.strict else None
+    constraint = commission.constraint(metre, known) if metre is not None and commission.strict else None
     seed = random.randrange(2**31) if options.seed is None else options.seed
     return GenerationRequest(
         messages=commission.messages(style),

@@ -77,6 +77,7 @@ class Lexicon:
         for index, word in enumerate(words):
             for place, character in enumerate(word):
                 self.grid[place, index] = self.character_index[character]
+        self.codes = np.array([*map(ord, self.characters), 0], dtype=np.uint64)[self.grid]  # (longest, V), 0 for none
         self.last = np.array(
             [self.character_index[word[-1]] if word else none for word in words], dtype=np.int32
         )  # (V,): last character

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from backend.chat.conversation import Conversation
@@ -15,7 +15,10 @@ from backend.chat.metre import Metre, tokens_of
 from backend.chat.options import MAX_SEED
 from backend.chat.plans import CheckPlan, WritePlan
 from backend.errors import ProsodyError, RequestError
+from backend.models.known_lines import KnownLines
 from backend.prosody.catalog import all_forms, find_form
+from backend.prosody.constraint import MetreConstraint
+from backend.prosody.original import Original
 from backend.types import Style
 from tests.unit.chat.conftest import MakeConversation, write_by_chance
 
@@ -246,14 +249,31 @@ def test_another_one_keeps_topic_form_and_rhyme_whatever_the_settings_are_now(co
     assert (other.form.name, other.topic, other.rhyme) == ("五绝", "雪", "先")
 
 
-class Known:
-    """An index that knows some lines."""
+def may_follow(plan: WritePlan, text: str) -> set[str]:
+    """What may stand behind the text under the plan's constraint."""
+    assert isinstance(plan.request.constraint, MetreConstraint | Original)
+    constraint = plan.request.constraint.fork()
+    lexicon = constraint._lexicon
+    for place in lexicon.spell(text):
+        constraint.advance(int(lexicon.ids[place]))
+    return {lexicon.texts[place] for place in np.flatnonzero(constraint.mask())}
 
-    def __init__(self, *lines: str) -> None:
-        self._lines = lines
 
-    def copied(self, lines: Sequence[str]) -> tuple[int, ...]:
-        return tuple(number for number, line in enumerate(lines, 1) if line in self._lines)
+def test_a_strict_poem_takes_no_line_from_those_that_its_adapter_was_trained_on(
+    make_conversation: MakeConversation, metre: Metre
+) -> None:
+    asked: list[str] = []
+
+    def find(style: Style) -> KnownLines:
+        asked.append(style.id)
+        return KnownLines.of(["白日依山尽"])
+
+    wary, careless = make_conversation(metre=metre, known_lines=find), make_conversation(metre=metre)
+    wary_plan, careless_plan = (order(place, "写一首五绝，题为登楼") for place in (wary, careless))
+    assert may_follow(careless_plan, "白日") - may_follow(wary_plan, "白日") == {"依", "依山"}
+    assert may_follow(careless_plan, "白") - may_follow(wary_plan, "白") == {"日依"}
+    assert may_follow(careless_plan, "") - may_follow(wary_plan, "") == {"白日依"}
+    assert asked == ["du_fu"]
 
 
 def test_a_poem_with_a_copied_line_is_tried_a_few_times_with_the_next_seed(
@@ -261,9 +281,9 @@ def test_a_poem_with_a_copied_line_is_tried_a_few_times_with_the_next_seed(
 ) -> None:
     asked: list[str] = []
 
-    def find(style: Style) -> Known:
+    def find(style: Style) -> KnownLines:
         asked.append(style.id)
-        return Known("白日依山尽", "黄河入海流")
+        return KnownLines.of(["白日依山尽", "黄河入海流"])
 
     conversation = make_conversation(metre=metre, known_lines=find)
     conversation.change({"seed": "7"})
@@ -283,7 +303,7 @@ def test_a_poem_with_a_copied_line_is_tried_a_few_times_with_the_next_seed(
 
 
 def test_a_growing_poem_is_judged_by_the_lines_that_are_complete() -> None:
-    index = Known("白日依山尽", "黄河入海流")
+    index = KnownLines.of(["白日依山尽", "黄河入海流"])
     assert copied_lines(index, "白日依山尽") == ()
     assert copied_lines(index, "白日依山尽，黄河入海流") == (1,)
     assert copied_lines(index, "白日依山尽，黄河入海流。") == (1, 2)
@@ -292,7 +312,7 @@ def test_a_growing_poem_is_judged_by_the_lines_that_are_complete() -> None:
 
 
 def test_a_rewritten_line_is_judged_alone(make_conversation: MakeConversation, metre: Metre) -> None:
-    conversation = make_conversation(metre=metre, known_lines=lambda style: Known("白日依山尽", "黄河入海流"))
+    conversation = make_conversation(metre=metre, known_lines=lambda style: KnownLines.of(["白日依山尽", "黄河入海流"]))
     conversation.keep(order(conversation, "写一首五绝，题为登楼", "a"), POEM)
     other, same = conversation.plan_rewrite("a", 3), conversation.plan_rewrite("a", 2)
     assert conversation.copied(other, POEM) == ()

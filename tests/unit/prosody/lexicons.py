@@ -8,6 +8,7 @@ import numpy as np
 
 from backend.prosody.constraint import MetreConstraint
 from backend.prosody.lexicon import Fitting, Lexicon
+from backend.prosody.original import Original
 from backend.prosody.tables import BookName, load_book
 from tests.unit.prosody.famous_poems import POEMS
 
@@ -30,7 +31,7 @@ def small_lexicon(book: BookName = "pingshui", fitting: Fitting = "all") -> Lexi
     return Lexicon(dict(enumerate(texts, 10)), END, load_book(book), fitting=fitting)
 
 
-def walk(constraint: MetreConstraint, lexicon: Lexicon, rng: np.random.Generator) -> str:
+def walk(constraint: MetreConstraint | Original, lexicon: Lexicon, rng: np.random.Generator) -> str:
     """A poem written by choosing among the allowed tokens by chance."""
     written: list[str] = []
     while True:
