@@ -82,7 +82,7 @@ async def _write(
     options: argparse.Namespace, free: int, file: PoemFile
 ) -> tuple[list[Written], dict[str, Style], dict[str, Any]]:
     """Everything that needs the engine."""
-    from backend.evaluation.constraint_cost import time_masks, time_tokens
+    from backend.evaluation.constraint_cost import STYLE, time_masks, time_tokens
     from backend.startup import start
 
     studio: Studio = start(load_settings())
@@ -96,7 +96,8 @@ async def _write(
         orders = make_orders(options.poems, constrained=True) + make_orders(free, constrained=False)
         poems = await write_poems(studio, orders, file, options.rows, progress("written"))
         figures: dict[str, Any] = {"model": studio.generator.model_name}
-        figures["mask"] = time_masks(studio.metre, studio.generator.tokenizer.eos_token_id)  # type: ignore[attr-defined]
+        end = studio.generator.tokenizer.eos_token_id  # type: ignore[attr-defined]
+        figures["mask"] = time_masks(studio.metre, end, studio.known_lines(studio.styles.styles[STYLE]))
         if options.pairs:
             figures["decode"] = [await time_tokens(studio, options.pairs, rows) for rows in (1, 4)]
         return poems, studio.styles.styles, figures

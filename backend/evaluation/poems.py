@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from backend.chat.metre import tokens_of
 from backend.chat.prompts import poem_messages
+from backend.models.known_lines import NAME
 from backend.prosody.catalog import find_form
 from backend.types import Finished, GenerationRequest, Message, Sampling, Style, TokenEvent
 
@@ -59,10 +60,14 @@ class Written:
 
 
 def weights_of(style: Style) -> str:
-    """The beginning of the SHA-256 of a style's adapter; "base" where it has none."""
+    """The beginning of the SHA-256 of a style's adapter and of the lines that it may not copy; "base" where it has
+    none."""
     if style.adapter is None:
         return "base"
-    return hashlib.sha256((style.adapter / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256((style.adapter / "adapter_model.safetensors").read_bytes())
+    if style.known_lines is not None:
+        digest.update((style.known_lines / NAME).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def messages_of(order: Order, style: Style) -> tuple[Message, ...]:
@@ -76,7 +81,9 @@ def make_request(order: Order, studio: Studio, *, candidates: int = 1) -> Genera
     """The request for an order; candidates have the seeds that follow."""
     style = studio.styles.styles[order.style]
     needed = tokens_of(find_form(order.form))
-    constraint = studio.metre.constrain(order.form) if studio.metre is not None and order.constrained else None
+    constraint = None
+    if studio.metre is not None and order.constrained:
+        constraint = studio.metre.constrain(order.form, known=studio.known_lines(style))
     return GenerationRequest(
         messages=messages_of(order, style),
         adapter=style.id if style.adapter is not None else None,
