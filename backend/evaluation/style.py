@@ -21,8 +21,7 @@ from backend.corpus import store
 from backend.errors import SettingsError
 from backend.evaluation import nats, style_poems
 from backend.evaluation.blind import LABELS, BlindPair, count_verdicts, write_pairs
-from backend.evaluation.poems import PoemFile, progress, weights_of
-from backend.evaluation.style_poems import Final
+from backend.evaluation.poems import PoemFile, Written, progress, weights_of
 from backend.settings import Settings, load_settings
 from backend.types import Style
 
@@ -143,17 +142,15 @@ def _matrix(
     return nats.describe(nats.rows(groups, styles, columns, cache, load), BEFORE)
 
 
-def make_pairs(poems: Mapping[str, Mapping[str, Sequence[Final]]], number: int) -> list[BlindPair]:
+def make_pairs(poems: Mapping[str, Mapping[str, Sequence[Written]]], number: int) -> list[BlindPair]:
     """Poems on unseen topics, the adapter's beside the base model's: as many of each style, spread over the topics."""
     pairs = []
     for at, voices in enumerate(poems.values()):
-        both = [pair for pair in zip(*voices.values(), strict=True) if not pair[0].poem.order.titled]
+        both = [pair for pair in zip(*voices.values(), strict=True) if not pair[0].order.titled]
         share = number // len(poems) + (at < number % len(poems))
         for own, base in random.Random(at).sample(both, min(share, len(both))):
-            order = own.poem.order
-            pairs.append(
-                BlindPair(order.topic, order.form, dict(zip(SIDES, (own.poem.text, base.poem.text), strict=True)))
-            )
+            order = own.order
+            pairs.append(BlindPair(order.topic, order.form, dict(zip(SIDES, (own.text, base.text), strict=True))))
     return pairs
 
 
@@ -163,12 +160,12 @@ async def _with_engine(
     key: str,
     styles: Mapping[str, Style],
     database: sqlite3.Connection,
-) -> tuple[dict[str, dict[str, list[Final]]], dict[str, Any]]:
+) -> tuple[dict[str, dict[str, list[Written]]], dict[str, Any]]:
     """The poems by style and voice, and how the answers compare; either is empty where it isn't wanted."""
     from backend.evaluation import answers
     from backend.startup import start
 
-    poems: dict[str, dict[str, list[Final]]] = {}
+    poems: dict[str, dict[str, list[Written]]] = {}
     compared: dict[str, Any] = {}
     studio = start(settings)
     try:

@@ -1,7 +1,7 @@
 """The poems that a style is judged by: written through the engine as the page would.
 
-A voice is a style with its adapter, or the base model that is asked for the same poet. A poem with a copied line is
-written anew with another seed, as the page does it.
+A voice is a style with its adapter, which takes no line from its training poems, or the base model that is asked for
+the same poet.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import random
 import sqlite3
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.chat.copies import MAX_ATTEMPTS, copied_lines, find_lines
 from backend.chat.options import load_schema
 from backend.errors import CorpusError
 from backend.evaluation.poems import Order, PoemFile, Written, write_poems
@@ -29,7 +28,6 @@ FORMS = ("五绝", "七绝", "五律", "七律")
 TITLES = 0.2  # share of the poems that are asked for by the title of a real one
 BASE = "_base"  # what is added to a style's id to name the voice without its adapter
 FIRST_FREE = 1000  # seed of the first poem on an unseen topic, so that more poems are the fewer ones and others
-NEXT_SEED = 100_000  # between one attempt and the next
 
 
 @cache
@@ -95,29 +93,8 @@ def add_voices(studio: Studio, style: Style) -> tuple[Style, ...]:
     return style, bare
 
 
-@dataclass(frozen=True, slots=True)
-class Final:
-    """A poem as the page would show it, and how it came about."""
-
-    poem: Written
-    attempts: int
-    refused: bool  # the last attempt too has a copied line, and the page says so
-
-
 async def write(
     studio: Studio, voice: Style, orders: Sequence[Order], file: PoemFile, rows: int, note: Callable[[int, int], None]
-) -> list[Final]:
-    """Every order in one voice; poems with a copied line again, a few times."""
-    known = find_lines(voice)
-    finals: dict[int, Final] = {}
-    waiting = {order.seed: replace(order, style=voice.id) for order in orders}
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        poems = await write_poems(studio, list(waiting.values()), file, rows, note)
-        for first, poem in zip(list(waiting), poems, strict=True):
-            finals[first] = Final(poem, attempt, bool(copied_lines(known, poem.text)))
-        waiting = {
-            seed: replace(order, seed=order.seed + NEXT_SEED) for seed, order in waiting.items() if finals[seed].refused
-        }
-        if not waiting:
-            break
-    return [finals[order.seed] for order in orders]
+) -> list[Written]:
+    """Every order in one voice."""
+    return await write_poems(studio, [replace(order, style=voice.id) for order in orders], file, rows, note)

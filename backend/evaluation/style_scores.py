@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from backend.evaluation.authorship import DISTRACTORS, AuthorClassifier, Example, accuracy, named_counts, poems_of
 from backend.evaluation.copied import count_copies, percent, repeated_share
 from backend.evaluation.diversity import distinct, on_topic, self_bleu
-from backend.evaluation.style_poems import FORMS, Final
+from backend.evaluation.poems import Written
+from backend.evaluation.style_poems import FORMS
 from backend.prosody.checker import check
 from backend.types import Style
 
@@ -25,7 +26,7 @@ def judge(
     database: sqlite3.Connection,
     styles: Mapping[str, Style],
     held_out: Mapping[str, Sequence[Verse]],
-    poems: Mapping[str, Mapping[str, Sequence[Final]]],
+    poems: Mapping[str, Mapping[str, Sequence[Written]]],
 ) -> dict[str, Any]:
     """Every figure of the poems, by style.
 
@@ -38,8 +39,8 @@ def judge(
     found: dict[str, Any] = {}
     for name, voices in poems.items():
         poet = styles[name].poet or ""
-        found[name] = {voice: _of_voice(database, classifier, poet, finals) for voice, finals in voices.items()}
-        forms = Counter(final.poem.order.form for final in next(iter(voices.values())))
+        found[name] = {voice: _of_voice(database, classifier, poet, written) for voice, written in voices.items()}
+        forms = Counter(poem.order.form for poem in next(iter(voices.values())))
         found[name]["real"] = _of_real(database, poet, forms) | {"own_author": real[poet]}
     return {"styles": found, "distractors_named": real["distractors"], "authors": len(DISTRACTORS) + len(styles)}
 
@@ -66,22 +67,22 @@ def _learn(
 
 
 def _of_voice(
-    database: sqlite3.Connection, classifier: AuthorClassifier, poet: str, finals: Sequence[Final]
+    database: sqlite3.Connection, classifier: AuthorClassifier, poet: str, written: Sequence[Written]
 ) -> dict[str, Any]:
     parts = {
-        "all": list(finals),
-        "unseen": [final for final in finals if not final.poem.order.titled],
-        "titles": [final for final in finals if final.poem.order.titled],
+        "all": list(written),
+        "unseen": [poem for poem in written if not poem.order.titled],
+        "titles": [poem for poem in written if poem.order.titled],
     }
     return {part: _of_poems(database, classifier, poet, chosen) for part, chosen in parts.items() if chosen}
 
 
 def _of_poems(
-    database: sqlite3.Connection, classifier: AuthorClassifier, poet: str, finals: Sequence[Final]
+    database: sqlite3.Connection, classifier: AuthorClassifier, poet: str, written: Sequence[Written]
 ) -> dict[str, Any]:
-    texts = [final.poem.text for final in finals]
-    topics = [final.poem.order.topic for final in finals]
-    kept = sum(check(final.poem.text, final.poem.order.form).fits for final in finals)
+    texts = [poem.text for poem in written]
+    topics = [poem.order.topic for poem in written]
+    kept = sum(check(poem.text, poem.order.form).fits for poem in written)
     return {
         "poems": len(texts),
         "own_author": _rounded(accuracy(classifier, [Example(poet, text) for text in texts])),
@@ -89,8 +90,6 @@ def _of_poems(
         "copied_from_poet": count_copies(database, texts, author=poet).to_json(),
         "copied_from_anyone": count_copies(database, texts).to_json(),
         "metre_percent": percent(kept, len(texts)),
-        "written_again": sum(final.attempts > 1 for final in finals),
-        "refused": sum(final.refused for final in finals),
         **_variety(texts, topics),
     }
 

@@ -83,7 +83,6 @@ def _print_poems(poems: dict[str, Any]) -> None:
         "five",
         "anyone",
         "metre",
-        "again",
         "dist-1",
         "dist-2",
         "s-BLEU-2",
@@ -98,11 +97,11 @@ def _print_poems(poems: dict[str, Any]) -> None:
             for part, row in voices.get(voice, {}).items():
                 own, anyone = row["copied_from_poet"], row["copied_from_anyone"]
                 copied = (own["verbatim_percent"], own["shared_percent"], anyone["verbatim_percent"])
-                shown = (row["poems"], row["own_author"], *copied, row["metre_percent"], row["written_again"])
+                shown = (row["poems"], row["own_author"], *copied, row["metre_percent"])
                 _print_row(f"{voice} {part}", (*shown, *_variety(row)))
         real = voices["real"]
         copied = real["copied_from_tang"]
-        figures = (real["poems"], real["own_author"], "-", "-", copied["verbatim_percent"], "-", "-", *_variety(real))
+        figures = (real["poems"], real["own_author"], "-", "-", copied["verbatim_percent"], "-", *_variety(real))
         _print_row(f"{style} real poems", figures)
 
 

@@ -12,15 +12,13 @@ from typing import Any
 
 import pytest
 
-from backend.chat.copies import MAX_ATTEMPTS
 from backend.errors import CorpusError
 from backend.evaluation import answers, style_poems
 from backend.evaluation.poems import Order, PoemFile, Written
 from backend.evaluation.style import make_pairs, prompt_digest
-from backend.evaluation.style_poems import FORMS, NEXT_SEED, make_orders, write
+from backend.evaluation.style_poems import FORMS, make_orders, write
 from backend.evaluation.style_scores import judge
 from backend.evaluation.style_table import goals, print_table
-from backend.models.known_lines import KnownLines
 from backend.training.verse import read_verse
 from backend.types import Event, Finished, GenerationRequest, Style, TokenEvent, Usage
 from tests.unit.evaluation.conftest import verse
@@ -88,32 +86,20 @@ def order(seed: int) -> Order:
     return Order("五绝", "someone", 0.7, "秋", seed, constrained=True)
 
 
-COPY, NEW = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。", "甲乙丙丁戊，己庚辛壬癸。\n子丑寅卯辰，巳午未申酉。"
+def test_a_voice_writes_every_order_under_its_own_name(tmp_path: Path) -> None:
+    file, seen = PoemFile(tmp_path / "poems.jsonl"), []
 
+    def say(request: GenerationRequest, removed: list[str]) -> str:
+        seen.append(request.seeds)
+        return f"诗{request.seeds[0]}"
 
-def finals_of(say: Any, tmp_path: Path) -> list[style_poems.Final]:
-    KnownLines.of(["白日依山尽", "黄河入海流"]).save(tmp_path)
-    voice = replace(DU_FU, known_lines=tmp_path)
-    file = PoemFile(tmp_path / "poems.jsonl")
-    told = studio(lambda request, removed: say(request), voice)
-    return asyncio.run(write(told, voice, [order(0), order(1)], file, 2, lambda done, of: None))
-
-
-def test_a_poem_with_a_copied_line_is_written_again_with_another_seed(tmp_path: Path) -> None:
-    first, second = finals_of(lambda request: COPY if request.seeds[0] == 1 else NEW, tmp_path)
-    assert (first.attempts, first.refused, first.poem.text) == (1, False, NEW)
-    assert (second.attempts, second.refused, second.poem.text) == (2, False, NEW)
-    assert second.poem.order.seed == 1 + NEXT_SEED
-
-
-def test_a_poem_that_stays_a_copy_is_refused(tmp_path: Path) -> None:
-    finals = finals_of(lambda request: COPY, tmp_path)
-    assert [(final.attempts, final.refused) for final in finals] == [(MAX_ATTEMPTS, True)] * 2
-
-
-def test_one_copied_line_is_enough(tmp_path: Path) -> None:
-    finals = finals_of(lambda request: "己庚辛壬癸，白日依山尽。\n子丑寅卯辰，巳午未申酉。", tmp_path)
-    assert [final.refused for final in finals] == [True, True]
+    voice = replace(DU_FU, id="someone_base")
+    poems = asyncio.run(write(studio(say, voice), voice, [order(0), order(1)], file, 2, lambda done, of: None))
+    assert [(poem.order.style, poem.order.seed, poem.text) for poem in poems] == [
+        ("someone_base", 0, "诗0"),
+        ("someone_base", 1, "诗1"),
+    ]
+    assert sorted(seen) == [(0,), (1,)]
 
 
 def test_other_prompts_are_other_poems() -> None:
@@ -121,14 +107,13 @@ def test_other_prompts_are_other_poems() -> None:
     assert prompt_digest({"a": DU_FU}) != prompt_digest({"a": replace(DU_FU, poem_prompt="你是诗人李白。")})
 
 
-def final(text: str, seed: int, titled: bool = False) -> style_poems.Final:
-    poem = Written(replace(order(seed), titled=titled), "base", text, 24)
-    return style_poems.Final(poem, 1, refused=False)
+def written(text: str, seed: int, titled: bool = False) -> Written:
+    return Written(replace(order(seed), titled=titled), "base", text, 24)
 
 
 def judged(corpus: sqlite3.Connection, text_of: Any) -> dict[str, Any]:
     held = [read_verse("题", verse("杜甫", number), source=number, group=number) for number in (1, 4, 7)]
-    poems = {"someone": {"someone": [final(text_of(seed), seed, seed < 2) for seed in range(10)]}}
+    poems = {"someone": {"someone": [written(text_of(seed), seed, seed < 2) for seed in range(10)]}}
     return judge(corpus, {"someone": DU_FU}, {"someone": [v for v in held if v is not None]}, poems)
 
 
@@ -153,7 +138,7 @@ def test_poems_that_are_copies_of_somebody_else_are_found_out(corpus: sqlite3.Co
 def test_pairs_to_read_are_on_unseen_topics_from_every_style_alike() -> None:
     poems = {
         style: {
-            name: [final(f"{name}{seed}", seed, seed < 4) for seed in range(20)] for name in (style, f"{style}_base")
+            name: [written(f"{name}{seed}", seed, seed < 4) for seed in range(20)] for name in (style, f"{style}_base")
         }
         for style in ("one", "two")
     }
@@ -173,7 +158,6 @@ def report(**changes: Any) -> dict[str, Any]:
         "poems": 100,
         "own_author": 0.7,
         "metre_percent": 100.0,
-        "written_again": 2,
         "copied_from_poet": {"verbatim_percent": 0.1, "shared_percent": 0.4},
         "copied_from_anyone": {"verbatim_percent": 0.2, "shared_percent": 0.9},
         "distinct_1": 0.3,
