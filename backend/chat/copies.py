@@ -1,7 +1,7 @@
 """Lines of a poem that its adapter copied from the poems that it was trained on.
 
-A poem is begun again at its first such line: a reader who knows the poet notices one, and the sooner it ends, the
-less a further attempt costs.
+Under its form a poem takes none (:mod:`backend.prosody.original`). One that may break its form is begun again at its
+first such line: a reader who knows the poet notices one, and the sooner it ends, the less a further attempt costs.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ``known_lines.npy`` holds one sorted array of uint64, an entry for every run of five characters in those lines and for
 the three characters that a line begins with: 43 bits of a hash of all but the last character, then that character's
-code point. So what would complete a run stands together. Of 100,000 known runs one in 10^8 shares its hash with a new
-one, and then the last character must be the same too.
+code point. So what would complete a run stands together. A new run begins with the hash of one of 100,000 known ones
+once in 10^8, and then the last character must be the same too.
 """
 
 from __future__ import annotations
